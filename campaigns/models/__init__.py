@@ -1,0 +1,39 @@
+from campaigns.models.access import AccessLog
+from campaigns.models.allocataire import Allocataire, ExtraAttribute
+from campaigns.models.audience import Audience, ContactFact, Member
+from campaigns.models.campaign import Campaign, CampaignMove, Programme, Step
+from campaigns.models.clock import AppNow, ClockShift, read_now, set_clock
+from campaigns.models.imports import ImportStatus, PopulationImport, RejectedLine
+from campaigns.models.opposition import Opposition
+from campaigns.models.plan import Plan, PlanStep, RegularisationKind
+from campaigns.models.segment import Segment
+from campaigns.models.territory import Commune, Epci
+from campaigns.models.user import User
+
+__all__ = [
+    "AccessLog",
+    "Allocataire",
+    "AppNow",
+    "Audience",
+    "Campaign",
+    "CampaignMove",
+    "ClockShift",
+    "Commune",
+    "ContactFact",
+    "Epci",
+    "ExtraAttribute",
+    "ImportStatus",
+    "Member",
+    "Opposition",
+    "Plan",
+    "PlanStep",
+    "PopulationImport",
+    "Programme",
+    "RegularisationKind",
+    "RejectedLine",
+    "Segment",
+    "Step",
+    "User",
+    "read_now",
+    "set_clock",
+]

@@ -1,0 +1,100 @@
+from django.db import models
+
+from campaigns.enums import CONTROL_ARM, Channel, Exclusion, FactState
+from campaigns.models.allocataire import Allocataire
+from campaigns.models.campaign import Campaign
+
+
+class Audience(models.Model):
+    """One wave: who was targeted one night, who was kept, in which arm. Never changed after ``frozen_at``."""
+
+    campaign = models.ForeignKey(Campaign, models.PROTECT, verbose_name="campagne", related_name="audiences")
+    number = models.PositiveIntegerField("vague")
+    night_on = models.DateField("nuit du")
+    seed = models.CharField("graine", max_length=64)
+    fingerprint = models.CharField("empreinte approuvée", max_length=64)
+    frozen_at = models.DateTimeField("figée le")
+    superseded_at = models.DateTimeField("remplacée le", null=True)
+    targeted_count = models.PositiveIntegerField("ciblés", default=0)
+    retained_count = models.PositiveIntegerField("retenus", default=0)
+    control_count = models.PositiveIntegerField("témoins", default=0)
+
+    class Meta:
+        verbose_name = "audience"
+        verbose_name_plural = "audiences"
+        ordering = ["campaign", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "number"], name="audience_number_unique"),
+            models.UniqueConstraint(
+                fields=["campaign", "night_on"],
+                name="audience_night_unique",
+                condition=models.Q(superseded_at=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign} — vague {self.number}"
+
+
+class MemberQuerySet(models.QuerySet["Member"]):
+    def retained(self) -> "MemberQuerySet":
+        return self.filter(exclusion="")
+
+    def control(self) -> "MemberQuerySet":
+        return self.filter(arm=CONTROL_ARM)
+
+    def to_contact(self) -> "MemberQuerySet":
+        return self.retained().exclude(arm=CONTROL_ARM)
+
+
+class Member(models.Model):
+    """A person of an audience: excluded with the reason, or retained in the arm drawn for her."""
+
+    audience = models.ForeignKey(Audience, models.PROTECT, related_name="members")
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="members", db_index=False)
+    allocataire = models.ForeignKey(Allocataire, models.PROTECT, related_name="memberships")
+    exclusion = models.CharField("exclusion", max_length=15, choices=Exclusion, blank=True)
+    arm = models.CharField("bras", max_length=20, blank=True)  # empty when excluded
+    stratum = models.CharField("strate", max_length=60, blank=True)
+
+    objects = MemberQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "membre"
+        verbose_name_plural = "membres"
+        constraints = [
+            models.UniqueConstraint(fields=["audience", "allocataire"], name="member_once"),
+            models.CheckConstraint(
+                condition=models.Q(exclusion="", arm__gt="") | (~models.Q(exclusion="") & models.Q(arm="")),
+                name="member_excluded_or_drawn",
+            ),
+        ]
+        indexes = [models.Index(fields=["campaign", "allocataire"], name="member_campaign_person")]
+
+    def __str__(self) -> str:
+        return f"Membre n° {self.pk}"
+
+
+class ContactFact(models.Model):
+    """One contact, planned or made, as cap, theme rule and segments see it. ``outreach`` writes it; all read only it."""
+
+    touch_ref = models.BigIntegerField("contact", unique=True)
+    allocataire = models.ForeignKey(Allocataire, models.CASCADE, related_name="contact_facts", db_index=False)
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="+")
+    plan_code = models.CharField("plan", max_length=40)
+    theme = models.CharField("thème", max_length=40)
+    channel = models.CharField("canal", max_length=5, choices=Channel)
+    at = models.DateTimeField("le")  # planned, then actual
+    state = models.CharField("résultat", max_length=15, choices=FactState, default=FactState.RESERVED)
+    is_exempt = models.BooleanField("hors plafond", default=False)
+
+    class Meta:
+        verbose_name = "contact"
+        verbose_name_plural = "contacts"
+        indexes = [
+            models.Index(fields=["allocataire", "at"], name="fact_person_at"),
+            models.Index(fields=["at"], include=["allocataire", "campaign", "state", "is_exempt"], name="fact_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Contact n° {self.touch_ref}"

@@ -1,0 +1,108 @@
+from django.conf import settings
+from django.core.validators import MaxValueValidator
+from django.db import models
+
+from campaigns.enums import CampaignStatus, PlanMode
+from campaigns.models.plan import Plan, StepFields
+from campaigns.models.segment import Segment
+
+
+class Campaign(models.Model):
+    """One use of a plan on one segment. Its status moves only through ``campaigns.lifecycle``."""
+
+    name = models.CharField("nom", max_length=120, unique=True)
+    plan = models.ForeignKey(Plan, models.PROTECT, verbose_name="plan", related_name="campaigns")
+    segment = models.ForeignKey(Segment, models.PROTECT, verbose_name="segment", related_name="campaigns")
+    status = models.CharField("état", max_length=9, choices=CampaignStatus, default=CampaignStatus.DRAFT)
+    mode = models.CharField("mode", max_length=11, choices=PlanMode, default=PlanMode.ONE_SHOT)
+    priority = models.PositiveSmallIntegerField("priorité", default=50)
+    arms = models.JSONField("bras contactés", default=list)
+    control_share = models.DecimalField(
+        "part de témoins", max_digits=4, decimal_places=3, default=0, validators=[MaxValueValidator(0.5)]
+    )
+    window_days = models.PositiveSmallIntegerField("fenêtre d’attribution (jours)", default=60)
+    starts_on = models.DateField("premier jour d’envoi", null=True, blank=True)
+    ends_on = models.DateField("dernière nuit", null=True, blank=True, help_text="Pour un plan de chaque nuit.")
+    night_size_max = models.PositiveIntegerField(
+        "maximum par nuit", null=True, blank=True, help_text="Au-delà, la campagne se met en pause."
+    )
+    justification = models.TextField("justification", blank=True)
+
+    # Pinned by submission; nothing below is edited by hand.
+    criteria = models.JSONField("critères figés", null=True, editable=False)
+    expected_size = models.PositiveIntegerField("effectif attendu", null=True, editable=False)
+    approved_fingerprint = models.CharField(max_length=64, blank=True, editable=False)
+    seed = models.CharField("graine du tirage", max_length=64, blank=True, editable=False)
+    submitted_at = models.DateTimeField("soumise le", null=True, editable=False)
+    approved_at = models.DateTimeField("approuvée le", null=True, editable=False)
+    launched_at = models.DateTimeField("lancée le", null=True, editable=False)
+    closed_at = models.DateTimeField("close le", null=True, editable=False)
+    created_at = models.DateTimeField("créée le", auto_now_add=True)
+
+    class Meta:
+        verbose_name = "campagne"
+        verbose_name_plural = "campagnes"
+        ordering = ["-created_at"]
+        permissions = [
+            ("submit_campaign", "Peut soumettre une campagne"),
+            ("approve_campaign", "Peut approuver, renvoyer et lancer une campagne"),
+            ("pause_campaign", "Peut mettre une campagne en pause"),
+            ("resume_campaign", "Peut reprendre une campagne"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_nightly(self) -> bool:
+        return self.mode == PlanMode.NIGHTLY
+
+    @property
+    def is_editable(self) -> bool:
+        return self.status == CampaignStatus.DRAFT
+
+
+class Step(StepFields):
+    """A step as this campaign will play it; changed only while the campaign is a draft."""
+
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="steps")
+
+    class Meta(StepFields.Meta):
+        verbose_name = "étape"
+        verbose_name_plural = "étapes"
+        constraints = [models.UniqueConstraint(fields=["campaign", "position"], name="step_position_unique")]
+
+
+class CampaignMove(models.Model):
+    """The lifecycle log: who did what to a campaign, when and why. Editing counts as a move (``EDIT``)."""
+
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="moves")
+    move = models.CharField("action", max_length=12)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name="par", null=True, related_name="+")
+    at = models.DateTimeField("le")
+    reason = models.CharField("raison", max_length=300, blank=True)
+    fingerprint = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        verbose_name = "étape de vie"
+        verbose_name_plural = "vie de la campagne"
+        ordering = ["at", "pk"]
+
+    def __str__(self) -> str:
+        return self.move
+
+
+class Programme(models.Model):
+    """A named set of campaigns evaluated together: each person counts once."""
+
+    name = models.CharField("nom", max_length=120, unique=True)
+    code = models.SlugField("code", max_length=40, unique=True)
+    campaigns = models.ManyToManyField(Campaign, verbose_name="campagnes", related_name="programmes")
+
+    class Meta:
+        verbose_name = "programme"
+        verbose_name_plural = "programmes"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

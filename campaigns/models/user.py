@@ -1,0 +1,12 @@
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+
+class User(AbstractUser):
+    """A person of the Caf who works here. The mobile serves only to test a message on oneself."""
+
+    mobile = models.CharField("mobile", max_length=20, blank=True)
+
+    class Meta(AbstractUser.Meta):
+        verbose_name = "compte"
+        verbose_name_plural = "comptes"

@@ -1,0 +1,178 @@
+"""Everything the environment can say, with its default and its reason. Other settings files import only this one."""
+
+from pathlib import Path
+
+import environ
+from csp.constants import NONCE, SELF
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+env = environ.Env()
+
+# --- Django -----------------------------------------------------------------------------------
+SECRET_KEY = env.str("SECRET_KEY", default="")
+DEBUG = False
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "config.apps.AllerVersAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "import_export",
+    "csp",
+    "django_htmx",
+    "campaigns",
+    "outreach",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+AUTH_USER_MODEL = "campaigns.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+# --- Language, time ---------------------------------------------------------------------------
+LANGUAGE_CODE = "fr"
+TIME_ZONE = env.str("TIME_ZONE", default="Europe/Paris")  # zone of the Caf; a recipient's own follows her commune
+USE_I18N = True
+USE_TZ = True
+
+# --- Database and broker ----------------------------------------------------------------------
+DATABASES = {"default": env.db_url("DATABASE_URL", default="postgresql://postgres@localhost/aller_vers")}
+DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", default=60)
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
+
+# --- Files ------------------------------------------------------------------------------------
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+MEDIA_ROOT = Path(env.str("FILES_DIR", default=str(BASE_DIR / ".local" / "files")))  # uploaded import files
+FILE_UPLOAD_PERMISSIONS = 0o600
+# Oppositions are also appended here, outside the database, and replayed after a restore of an old backup.
+OPPOSITION_JOURNAL = Path(env.str("OPPOSITION_JOURNAL", default=str(BASE_DIR / ".local" / "oppositions.jsonl")))
+IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
+
+# --- Celery: wake-ups only; the database says what is due ---------------------------------------
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+# --- Operator, mail ---------------------------------------------------------------------------
+# No default reaches the outside: without these, nothing can be sent.
+TWILIO_API_URL = env.str("TWILIO_API_URL", default="")
+TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", default="")
+TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", default="")
+TWILIO_AUTH_TOKEN_PREVIOUS = env.str("TWILIO_AUTH_TOKEN_PREVIOUS", default="")  # accepted on webhooks during a rotation
+TWILIO_MESSAGING_SERVICE_SID = env.str("TWILIO_MESSAGING_SERVICE_SID", default="")
+TWILIO_SENDER = env.str("TWILIO_SENDER", default="")
+SMS_SEGMENT_PRICE = env.float("SMS_SEGMENT_PRICE", default=0.065)  # euros a segment, for the cost shown in bilans
+SMS_CONNECTIONS = env.int("SMS_CONNECTIONS", default=16)  # simultaneous requests of one worker
+SEND_DEADLINE_SECONDS = env.float("SEND_DEADLINE_SECONDS", default=10.0)  # whole request, not one read
+RETRY_DELAYS_SECONDS = env.list("RETRY_DELAYS_SECONDS", cast=int, default=[60, 300, 1800])
+
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST = env.str("EMAIL_HOST", default="")
+EMAIL_PORT = env.int("EMAIL_PORT", default=25)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Caf <ne-pas-repondre@caf.invalid>")
+PUBLIC_BASE_URL = env.str("PUBLIC_BASE_URL", default="")  # the exact address operators call back
+
+# --- Rules of contact (docs: domain, rules of contact) ------------------------------------------
+CONTACT_HOURS = {
+    "SMS": env.str("SMS_HOURS", default="10:00-13:00,14:00-20:00"),
+    "CALL": env.str("CALL_HOURS", default="10:00-13:00,14:00-20:00"),
+    "EMAIL": env.str("EMAIL_HOURS", default="07:00-21:00"),
+}
+CAP_CAMPAIGNS_7_DAYS = env.int("CAP_CAMPAIGNS_7_DAYS", default=1)
+CAP_CONTACTS_30_DAYS = env.int("CAP_CONTACTS_30_DAYS", default=4)
+CAP_CALL_ATTEMPTS_30_DAYS = env.int("CAP_CALL_ATTEMPTS_30_DAYS", default=4)
+CALLS_PER_DAY = env.int("CALLS_PER_DAY", default=200)  # what the team can dial in a day
+NIGHT_STARTS_AT = env.str("NIGHT_STARTS_AT", default="01:00")  # local time; the night must end before the window opens
+SIZE_TOLERANCE = env.float("SIZE_TOLERANCE", default=0.10)  # drift of the audience that sends back to approval
+
+# Keys the hash of destinations (oppositions outlive the person's data as a keyed hash).
+DESTINATION_HASH_KEY = env.str("DESTINATION_HASH_KEY", default="")
+CAF_NAME = env.str("CAF_NAME", default="Caf")
+DEMO = env.bool("DEMO", default=False)
+
+# --- Security -----------------------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "object-src": ["'none'"],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": ["'none'"],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 8 * 3600
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    # The client logs whole requests, destinations included.
+    "loggers": {"twilio.http_client": {"level": "WARNING"}},
+}

@@ -1,0 +1,22 @@
+"""Tests: real PostgreSQL, nothing outside reachable."""
+
+from config.settings.base import *  # noqa: F403
+from config.settings.base import DATABASES, TEMPLATES
+
+SECRET_KEY = "tests-only"
+DESTINATION_HASH_KEY = "tests-only-hash-key"
+ALLOWED_HOSTS = ["*"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+DATABASES["default"].setdefault("OPTIONS", {})["options"] = "-c aller_vers.movable_clock=on"
+TEMPLATES[0]["OPTIONS"]["string_if_invalid"] = ""
+EMAIL_HOST = "127.0.0.1"
+TWILIO_API_URL = "http://127.0.0.1:9"
+TWILIO_ACCOUNT_SID = "AC00000000000000000000000000000001"
+TWILIO_AUTH_TOKEN = "tests-token"
+TWILIO_SENDER = "+33600000001"
+PUBLIC_BASE_URL = "http://testserver"

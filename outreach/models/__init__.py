@@ -1,0 +1,22 @@
+from outreach.models.call import Call, CallAttempt
+from outreach.models.night import Night, NightStep
+from outreach.models.provider_event import ProviderEvent
+from outreach.models.regularisation import AMOUNT_FIELDS, Outcome, Regularisation, RegularisationImport
+from outreach.models.reply import Reply
+from outreach.models.touch import Attempt, Pause, Touch
+
+__all__ = [
+    "AMOUNT_FIELDS",
+    "Attempt",
+    "Call",
+    "CallAttempt",
+    "Night",
+    "NightStep",
+    "Outcome",
+    "Pause",
+    "ProviderEvent",
+    "Regularisation",
+    "RegularisationImport",
+    "Reply",
+    "Touch",
+]

@@ -1,0 +1,33 @@
+from django.db import models
+
+from outreach.enums import EventKind
+
+
+class ProviderEventQuerySet(models.QuerySet["ProviderEvent"]):
+    def unapplied(self) -> "ProviderEventQuerySet":
+        return self.filter(applied_at=None)
+
+
+class ProviderEvent(models.Model):
+    """What an operator told us, raw, stored before we answered; applied later, in batches, by rank."""
+
+    provider = models.CharField("opérateur", max_length=20)
+    kind = models.CharField("nature", max_length=8, choices=EventKind)
+    attempt_uuid = models.UUIDField(null=True)  # travels in the callback's address
+    provider_ref = models.CharField("référence", max_length=80)
+    status = models.CharField("état annoncé", max_length=20, blank=True)
+    error_code = models.CharField("code d’erreur", max_length=40, blank=True)
+    payload = models.JSONField("contenu")
+    received_at = models.DateTimeField("reçu le")
+    applied_at = models.DateTimeField("appliqué le", null=True)
+    problem = models.CharField("problème", max_length=200, blank=True)
+
+    objects = ProviderEventQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "message de l’opérateur"
+        verbose_name_plural = "messages de l’opérateur"
+        indexes = [models.Index(fields=["id"], name="event_unapplied", condition=models.Q(applied_at=None))]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.provider_ref}"
