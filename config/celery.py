@@ -1,4 +1,7 @@
-"""The bell. Beat ticks by fixed intervals; SQL decides what is due."""
+"""The bell. Beat ticks by fixed intervals; SQL decides what is due.
+
+``expires`` on every tick: bells that rang while no worker listened are dropped, not answered one by one.
+"""
 
 import os
 
@@ -9,3 +12,25 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
 app = Celery("aller_vers")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+def _every(seconds: float, task: str, queue: str = "default", **kwargs: str) -> dict[str, object]:
+    return {
+        "task": f"outreach.tasks.{task}",
+        "schedule": seconds,
+        "kwargs": kwargs,
+        "options": {"queue": queue, "expires": max(seconds, 5.0)},
+    }
+
+
+app.conf.beat_schedule = {
+    "night": _every(20, "run_due_night"),
+    "send-sms": _every(2, "dispatch_due", queue="sending", channel="SMS"),
+    "send-email": _every(2, "dispatch_due", queue="sending", channel="EMAIL"),
+    "receipts": _every(2, "apply_receipts"),
+    "replies": _every(3, "receive_replies"),
+    "claims": _every(30, "release_expired_claims"),
+    "crashed": _every(15, "mark_crashed_attempts"),
+    "unconfirmed": _every(60, "reconcile_unconfirmed"),
+    "missed": _every(30, "reschedule_missed"),
+}

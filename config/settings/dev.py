@@ -1,7 +1,7 @@
 """Development and demo: embedded servers, operator simulator, movable clock. Never a real destination."""
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import DATABASES, SECRET_KEY, DESTINATION_HASH_KEY
+from config.settings.base import DATABASES, DESTINATION_HASH_KEY, SECRET_KEY
 
 DEBUG = False
 SECRET_KEY = SECRET_KEY or "development-only-not-a-secret-0123456789-abcdefghijklmnop"

@@ -1,0 +1,185 @@
+"""The nightly batch: who newly matches, which arm, which contacts, which calls. Resumable; run once a night.
+
+Each step stands in ``STEPS``, calls one story and returns what it counted. A step that is done is not done again;
+a step that fails leaves its sentence in the night's row and does not keep the others from running.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from campaigns.audiences import AudienceDrifted, freeze_audience
+from campaigns.enums import CampaignStatus
+from campaigns.lifecycle import close_campaign, pause_campaign
+from campaigns.models import Campaign
+from outreach.attribution import attribute_outcomes
+from outreach.call_desk import build_call_list
+from outreach.enums import NightStatus, TouchStatus
+from outreach.models import Night, NightStep, Touch
+from outreach.planning import plan_wave, planning_lock
+from outreach.receipts import apply_receipts
+from outreach.reconciliation import mark_crashed_attempts, release_expired_claims, reschedule_missed
+
+logger = logging.getLogger(__name__)
+
+Counts = dict[str, int]
+NIGHT_LOCK = 4_201
+
+
+@dataclass(frozen=True)
+class StepSpec:
+    name: str
+    label: str
+    run: Callable[[date, datetime], Counts]
+
+
+def run_night(*, on: date, now: datetime) -> Night:
+    """Run, or resume, the batch that prepares the day ``on``. A night already done is left as it is."""
+    with _only_one_night():
+        night, _ = Night.objects.get_or_create(on=on, defaults={"started_at": now})
+        if night.status == NightStatus.DONE:
+            return night
+        for position, spec in enumerate(STEPS, start=1):
+            _run_step(night, position, spec, now)
+        failed = night.steps.exclude(problem="").exists()
+        night.status = NightStatus.PROBLEM if failed else NightStatus.DONE
+        night.finished_at = now
+        night.save(update_fields=["status", "finished_at"])
+    logger.info("night %s finished status=%s", on.isoformat(), night.status)
+    return night
+
+
+def run_due_night(*, now: datetime) -> Night | None:
+    """Run tonight's batch when its hour has come and it has not been done; called by every tick of the bell."""
+    local = now.astimezone(ZoneInfo(settings.TIME_ZONE))
+    opens = time.fromisoformat(settings.NIGHT_STARTS_AT)
+    if not opens <= local.time() < _latest_start(opens):
+        return None
+    done = Night.objects.filter(on=local.date()).exclude(status=NightStatus.RUNNING)
+    return None if done.exists() else run_night(on=local.date(), now=now)
+
+
+def _latest_start(opens: time) -> time:
+    """A night is not begun when the day's window is about to open: six hours after its hour at most."""
+    return (datetime.combine(date.min, opens) + timedelta(hours=6)).time()
+
+
+@contextmanager
+def _only_one_night() -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [NIGHT_LOCK])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [NIGHT_LOCK])
+
+
+def _run_step(night: Night, position: int, spec: StepSpec, now: datetime) -> None:
+    step, _ = NightStep.objects.get_or_create(
+        night=night, name=spec.name, defaults={"position": position, "label": spec.label, "started_at": now}
+    )
+    if step.finished_at and not step.problem:
+        return
+    try:
+        step.counts, step.problem = spec.run(night.on, now), ""
+    except Exception as error:
+        logger.exception("night step failed night=%s step=%s", night.on.isoformat(), spec.name)
+        step.problem = f"L’étape a échoué ({type(error).__name__}). Elle reprendra à la prochaine exécution de la nuit."
+    step.finished_at = now
+    step.save(update_fields=["counts", "problem", "finished_at"])
+
+
+def _settle_yesterday(on: date, now: datetime) -> Counts:
+    return {
+        "accusés appliqués": apply_receipts(now=now),
+        "réservations rendues": release_expired_claims(now=now),
+        "envois interrompus": mark_crashed_attempts(now=now),
+        "contacts reportés": reschedule_missed(now=now),
+    }
+
+
+def _close_finished(on: date, now: datetime) -> Counts:
+    closed = 0
+    for campaign in Campaign.objects.filter(status=CampaignStatus.RUNNING).order_by("pk"):
+        if _is_over(campaign, on):
+            close_campaign(campaign=campaign, now=now)
+            closed += 1
+    return {"campagnes closes": closed}
+
+
+def _is_over(campaign: Campaign, on: date) -> bool:
+    """Over: no wave can come, the last wave's window has passed and nothing is left to do."""
+    if campaign.is_nightly and (campaign.ends_on is None or campaign.ends_on >= on):
+        return False
+    last = campaign.audiences.filter(superseded_at=None).order_by("-night_on").first()
+    if last is None or last.night_on + timedelta(days=campaign.window_days) >= on:
+        return False
+    return not Touch.objects.filter(campaign=campaign).exclude(status__in=TouchStatus.final()).exists()
+
+
+def _freeze_and_plan(on: date, now: datetime) -> Counts:
+    counts: Counts = {
+        "campagnes": 0,
+        "ciblés": 0,
+        "retenus": 0,
+        "témoins": 0,
+        "contacts prévus": 0,
+        "mises en pause": 0,
+    }
+    running = Campaign.objects.filter(status=CampaignStatus.RUNNING, starts_on__lte=on)
+    for campaign in running.select_related("plan").order_by("priority", "pk"):
+        for name, number in _play_campaign(campaign, on, now).items():
+            counts[name] = counts.get(name, 0) + number
+    return counts
+
+
+def _play_campaign(campaign: Campaign, on: date, now: datetime) -> Counts:
+    """One campaign's wave, whole or not at all: frozen, drawn, planned and reserved under the one planning lock."""
+    if not _expects_a_wave(campaign, on):
+        return {}
+    try:
+        with transaction.atomic(), planning_lock():
+            audience = freeze_audience(campaign=campaign, night_on=on, now=now)
+            if audience is None:
+                return {"campagnes": 1}
+            planned = plan_wave(audience=audience, now=now)
+    except AudienceDrifted as drift:
+        pause_campaign(campaign=campaign, by=None, now=now, reason=str(drift))
+        return {"mises en pause": 1}
+    return {
+        "campagnes": 1,
+        "ciblés": audience.targeted_count,
+        "retenus": audience.retained_count,
+        "témoins": audience.control_count,
+        "contacts prévus": planned.get("planned", 0),
+    }
+
+
+def _expects_a_wave(campaign: Campaign, on: date) -> bool:
+    if campaign.is_nightly:
+        return campaign.ends_on is None or on <= campaign.ends_on
+    return not campaign.audiences.filter(superseded_at=None).exclude(night_on=on).exists()
+
+
+def _prepare_calls(on: date, now: datetime) -> Counts:
+    return {"appels du jour": build_call_list(on=on, now=now)}
+
+
+def _measure_outcomes(on: date, now: datetime) -> Counts:
+    running = Campaign.objects.filter(status__in=[CampaignStatus.RUNNING, CampaignStatus.PAUSED]).order_by("pk")
+    return {"résultats mis à jour": sum(attribute_outcomes(campaign=campaign, now=now) for campaign in running)}
+
+
+STEPS = (
+    StepSpec("settle", "Solder la veille", _settle_yesterday),
+    StepSpec("freeze", "Trouver, tirer au sort et prévoir", _freeze_and_plan),
+    StepSpec("calls", "Préparer la liste d’appels", _prepare_calls),
+    StepSpec("outcomes", "Mesurer les régularisations", _measure_outcomes),
+    StepSpec("close", "Clore les campagnes terminées", _close_finished),
+)

@@ -1,0 +1,55 @@
+"""One thin task a story. A lost or doubled task is harmless: the database says what is due, these only ring."""
+
+import os
+import socket
+from typing import Any
+
+from celery import shared_task
+
+from campaigns.models import read_now
+from outreach import dispatch, night, receipts, reconciliation, replies
+
+
+def _worker_name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@shared_task(queue="sending")
+def dispatch_due(*, channel: str, **_: Any) -> None:
+    """Send what is due on a channel, a few seconds at a time: the next tick goes on."""
+    dispatch.dispatch_due(channel=channel, worker=_worker_name(), deadline_seconds=20)
+
+
+@shared_task(queue="default")
+def run_due_night(**_: Any) -> None:
+    night.run_due_night(now=read_now())
+
+
+@shared_task(queue="default")
+def apply_receipts(**_: Any) -> None:
+    receipts.apply_receipts(now=read_now())
+
+
+@shared_task(queue="default")
+def receive_replies(**_: Any) -> None:
+    replies.receive_replies(now=read_now())
+
+
+@shared_task(queue="default")
+def release_expired_claims(**_: Any) -> None:
+    reconciliation.release_expired_claims(now=read_now())
+
+
+@shared_task(queue="default")
+def mark_crashed_attempts(**_: Any) -> None:
+    reconciliation.mark_crashed_attempts(now=read_now())
+
+
+@shared_task(queue="default")
+def reconcile_unconfirmed(**_: Any) -> None:
+    reconciliation.reconcile_unconfirmed(now=read_now())
+
+
+@shared_task(queue="default")
+def reschedule_missed(**_: Any) -> None:
+    reconciliation.reschedule_missed(now=read_now())
