@@ -1,0 +1,57 @@
+"""``./dev COMMAND``, inside the virtual environment."""
+
+import argparse
+import sys
+
+from config.local import LocalFailure
+from config.local.processes import Stop, stop_on_signals
+
+
+def main(arguments: list[str]) -> int:
+    command, rest = arguments[0], arguments[1:]
+    stop_on_signals()
+    if command == "test":
+        from config.local.testing import run_tests
+
+        return run_tests(rest)
+    if command == "manage":
+        from config.local.manage import manage
+
+        return manage(rest)
+    if command == "check":
+        from config.local.quality import check
+
+        return check(rest)
+    if command == "lock":
+        from config.local.quality import lock
+
+        return lock()
+    options = parse(command, rest)
+    if command == "demo":
+        from config.local.demo import demo
+
+        return demo(port=options.port, size=options.size, reset=options.reset, leave=options.exit)
+    from config.local.serving import run
+
+    return run(port=options.port)
+
+
+def parse(command: str, rest: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=f"./dev {command}")
+    parser.add_argument("--port", type=int, default=0, help="port du site (défaut : 8000, ou le premier libre)")
+    if command == "demo":
+        parser.add_argument("--reset", action="store_true", help="efface la base et recommence")
+        parser.add_argument("--exit", action="store_true", help="s’arrête après le bilan au lieu de servir")
+        parser.add_argument("--size", type=int, default=0, help="taille de la population (défaut : celle de la démo)")
+    elif command != "run":
+        parser.error(f"commande inconnue : {command} (voir ./dev --help)")
+    return parser.parse_args(rest)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except LocalFailure as failure:
+        sys.exit(f"✗ {failure}")
+    except (Stop, KeyboardInterrupt):
+        sys.exit(130)

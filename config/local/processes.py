@@ -1,0 +1,166 @@
+"""The processes of a demo or of a server: started, waited for, stopped together, never orphaned."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from config.local import LOGS, ROOT, LocalFailure
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+class Stop(Exception):
+    """Somebody asked to stop, by Ctrl-C or SIGTERM."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class Processes:
+    """Children in their own process groups: Ctrl-C reaches ``./dev`` alone, which stops them in reverse order."""
+
+    def __init__(self) -> None:
+        self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        environment: Mapping[str, str],
+        is_ready: Callable[[], bool],
+        seconds: float = 60,
+    ) -> None:
+        """Start ``command`` (its output goes to .local/logs/<name>.log) and wait until ``is_ready``."""
+        LOGS.mkdir(parents=True, exist_ok=True)
+        with (LOGS / f"{name}.log").open("wb") as log:
+            child = subprocess.Popen(
+                [str(part) for part in command],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                cwd=ROOT,
+                env=dict(environment),
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+        self._running.append((name, child))
+        self._wait(name, child, is_ready, seconds)
+
+    def _wait(self, name: str, child: subprocess.Popen[bytes], is_ready: Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not is_ready():
+            if child.poll() is not None:
+                raise LocalFailure(f"« {name} » s’est arrêté au démarrage.\n{end_of_log(name)}")
+            if time.monotonic() > deadline:
+                raise LocalFailure(f"« {name} » ne répond pas après {seconds:.0f} s.\n{end_of_log(name)}")
+            time.sleep(0.1)
+
+    def refuse_dead(self) -> None:
+        for name, child in self._running:
+            if child.poll() is not None:
+                raise LocalFailure(f"« {name} » s’est arrêté (code {child.returncode}).\n{end_of_log(name)}")
+
+    def serve(self) -> None:
+        """Return only when asked to stop; fail when a child dies."""
+        try:
+            while True:
+                self.refuse_dead()
+                time.sleep(1)
+        except Stop:
+            return
+
+    def stop(self, *, seconds: float = 20) -> None:
+        """Ask each child to end, last started first; a second Ctrl-C, or too long a wait, kills the rest."""
+        try:
+            for _, child in reversed(self._running):
+                end(child, seconds=seconds)
+        except Stop:
+            for _, child in self._running:
+                kill_group(child)
+        self._running.clear()
+
+
+def call(command: Sequence[str], *, environment: Mapping[str, str], cwd: Path | None = None) -> int:
+    """Run one foreground command to its end. The terminal gives it Ctrl-C itself; SIGTERM is passed on."""
+    child = subprocess.Popen(command, env=dict(environment), cwd=cwd, preexec_fn=die_with_parent)
+    while True:
+        try:
+            return child.wait()
+        except Stop as stop:
+            if stop.number == signal.SIGTERM:
+                child.terminate()
+
+
+def end(child: subprocess.Popen[bytes], *, seconds: float) -> None:
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            kill_group(child)
+            child.wait()
+
+
+def kill_group(child: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return  # it ended by itself
+
+
+def die_with_parent() -> None:
+    """Linux: should ``./dev`` be killed with -9, its children are told to end."""
+    if hasattr(_libc, "prctl"):
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def stop_on_signals() -> None:
+    def ask(number: int, _frame: object) -> None:
+        raise Stop(number)
+
+    signal.signal(signal.SIGINT, ask)
+    signal.signal(signal.SIGTERM, ask)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def answers(url: str) -> bool:
+    """Any HTTP answer below 500 counts; redirects are not followed further than this machine."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        opener.open(url, timeout=5).close()
+    except urllib.error.HTTPError as error:
+        return error.code < 500
+    except OSError:
+        return False
+    return True
+
+
+def end_of_log(name: str, lines: int = 25) -> str:
+    path = LOGS / f"{name}.log"
+    if not path.exists():
+        return ""
+    last = path.read_text(errors="replace").splitlines()[-lines:]
+    return "\n".join([f"--- fin de {path.relative_to(ROOT)} ---", *last])
