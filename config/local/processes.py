@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from config.local import LOGS, ROOT, LocalFailure
@@ -25,11 +26,18 @@ class Stop(Exception):
         self.number = number
 
 
+@dataclass
+class Child:
+    name: str
+    process: subprocess.Popen[bytes]
+    is_ready: Callable[[], bool]
+
+
 class Processes:
     """Children in their own process groups: Ctrl-C reaches ``./dev`` alone, which stops them in reverse order."""
 
     def __init__(self) -> None:
-        self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
+        self._children: list[Child] = []
 
     def start(
         self,
@@ -38,12 +46,11 @@ class Processes:
         *,
         environment: Mapping[str, str],
         is_ready: Callable[[], bool],
-        seconds: float = 60,
     ) -> None:
-        """Start ``command`` (its output goes to .local/logs/<name>.log) and wait until ``is_ready``."""
+        """Start ``command``; its output goes to .local/logs/<name>.log."""
         LOGS.mkdir(parents=True, exist_ok=True)
-        with (LOGS / f"{name}.log").open("wb") as log:
-            child = subprocess.Popen(
+        with log_of(name).open("wb") as log:
+            process = subprocess.Popen(
                 [str(part) for part in command],
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -53,22 +60,25 @@ class Processes:
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )
-        self._running.append((name, child))
-        self._wait(name, child, is_ready, seconds)
+        self._children.append(Child(name, process, is_ready))
 
-    def _wait(self, name: str, child: subprocess.Popen[bytes], is_ready: Callable[[], bool], seconds: float) -> None:
+    def wait_until_ready(self, *, seconds: float = 90) -> None:
+        """Wait for every child, in the order of their start: they warm up side by side."""
         deadline = time.monotonic() + seconds
-        while not is_ready():
-            if child.poll() is not None:
-                raise LocalFailure(f"« {name} » s’est arrêté au démarrage.\n{end_of_log(name)}")
-            if time.monotonic() > deadline:
-                raise LocalFailure(f"« {name} » ne répond pas après {seconds:.0f} s.\n{end_of_log(name)}")
-            time.sleep(0.1)
+        for child in self._children:
+            while not child.is_ready():
+                self.refuse_dead()
+                if time.monotonic() > deadline:
+                    raise LocalFailure(
+                        f"« {child.name} » ne répond pas après {seconds:.0f} s.\n{end_of_log(child.name)}"
+                    )
+                time.sleep(0.1)
 
     def refuse_dead(self) -> None:
-        for name, child in self._running:
-            if child.poll() is not None:
-                raise LocalFailure(f"« {name} » s’est arrêté (code {child.returncode}).\n{end_of_log(name)}")
+        for child in self._children:
+            if child.process.poll() is not None:
+                code = child.process.returncode
+                raise LocalFailure(f"« {child.name} » s’est arrêté (code {code}).\n{end_of_log(child.name)}")
 
     def serve(self) -> None:
         """Return only when asked to stop; fail when a child dies."""
@@ -82,12 +92,12 @@ class Processes:
     def stop(self, *, seconds: float = 20) -> None:
         """Ask each child to end, last started first; a second Ctrl-C, or too long a wait, kills the rest."""
         try:
-            for _, child in reversed(self._running):
-                end(child, seconds=seconds)
+            for child in reversed(self._children):
+                end(child.process, seconds=seconds)
         except Stop:
-            for _, child in self._running:
-                kill_group(child)
-        self._running.clear()
+            for child in self._children:
+                kill_group(child.process)
+        self._children.clear()
 
 
 def call(command: Sequence[str], *, environment: Mapping[str, str], cwd: Path | None = None) -> int:
@@ -158,8 +168,16 @@ def answers(url: str) -> bool:
     return True
 
 
+def log_of(name: str) -> Path:
+    return LOGS / f"{name}.log"
+
+
+def has_logged(name: str, words: str) -> bool:
+    return words in log_of(name).read_text(errors="replace")
+
+
 def end_of_log(name: str, lines: int = 25) -> str:
-    path = LOGS / f"{name}.log"
+    path = log_of(name)
     if not path.exists():
         return ""
     last = path.read_text(errors="replace").splitlines()[-lines:]

@@ -66,6 +66,7 @@ def start_broker(processes: Processes) -> Environment:
     # Nothing is saved: PostgreSQL is the ledger, messages are only wake-ups.
     command = [get_binary_path(), "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", LOCAL]
     processes.start("broker", command, environment=os.environ, is_ready=lambda: listens(port))
+    processes.wait_until_ready()
     return {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
 
 

@@ -1,0 +1,90 @@
+"""``./dev demo``: the whole product on this machine, speaking to a simulated operator and to a mail sink only."""
+
+import os
+import secrets
+import shutil
+import time
+
+from config.local import LOCAL
+from config.local.processes import Processes, free_port, listens
+from config.local.servers import Environment, database, python, shared, start_broker
+from config.local.serving import migrate, require, site, start_bell, start_site, usual_port
+
+FOLDER = LOCAL / "demo"
+# Whatever the caller's shell says, a demo reaches nothing real.
+FORGOTTEN = ("EMAIL_HOST_USER", "EMAIL_HOST_PASSWORD", "EMAIL_USE_TLS", "TWILIO_MESSAGING_SERVICE_SID")
+
+
+def demo(*, port: int, size: int, reset: bool, leave: bool) -> int:
+    """Play the demo, then serve it until Ctrl-C (``leave``: stop after the bilan). ``reset`` starts over."""
+    started = time.monotonic()
+    if reset:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    processes = Processes()
+    try:
+        with database(afresh=reset) as reached:
+            port = port or (free_port() if leave else usual_port())
+            environment = demo_environment(port) | reached | start_broker(processes)
+            migrate(environment)
+            start_outside_world(processes, environment)
+            start_site(processes, environment, port=port)
+            start_bell(processes, environment)
+            with shared(environment):
+                play(environment, size=size)
+                print(f"\nDémonstration prête en {time.monotonic() - started:.0f} s.", flush=True)
+                if not leave:
+                    say_where(port)
+                    processes.serve()
+                print("\nArrêt…", flush=True)
+                processes.stop()
+    finally:
+        processes.stop()
+    return 0
+
+
+def demo_environment(port: int) -> Environment:
+    operator, mail = free_port(), free_port()
+    inherited = {name: value for name, value in os.environ.items() if name not in FORGOTTEN}
+    return inherited | {
+        "DJANGO_SETTINGS_MODULE": "config.settings.dev",
+        "DEMO": "1",
+        "PUBLIC_BASE_URL": site(port),
+        "TWILIO_API_URL": site(operator),
+        "TWILIO_ACCOUNT_SID": f"AC{secrets.token_hex(16)}",
+        "TWILIO_AUTH_TOKEN": secrets.token_hex(16),
+        "TWILIO_SENDER": "+33600000001",
+        "EMAIL_HOST": "127.0.0.1",
+        "EMAIL_PORT": str(mail),
+        "FILES_DIR": str(FOLDER / "files"),
+        # A demo's oppositions must never be replayed into a real database.
+        "OPPOSITION_JOURNAL": str(FOLDER / "oppositions.jsonl"),
+    }
+
+
+def start_outside_world(processes: Processes, environment: Environment) -> None:
+    """The operator and the mail server that stand for the outside."""
+    print("→ Opérateur simulé et boîte d’envoi…", flush=True)
+    operator, mail = int(environment["TWILIO_API_URL"].rpartition(":")[2]), int(environment["EMAIL_PORT"])
+    ledger = FOLDER / "operator.sqlite3"
+    processes.start(
+        "operator",
+        python("manage.py", "operator", "--port", str(operator), "--ledger", str(ledger)),
+        environment=environment,
+        is_ready=lambda: listens(operator),
+    )
+    processes.start(
+        "mail",
+        python("manage.py", "smtp_sink", "--port", str(mail), "--folder", str(FOLDER / "mail")),
+        environment=environment,
+        is_ready=lambda: listens(mail),
+    )
+
+
+def play(environment: Environment, *, size: int) -> None:
+    chosen = ["--size", str(size)] if size else []
+    require(python("manage.py", "demo", "--folder", FOLDER, *chosen), environment)
+
+
+def say_where(port: int) -> None:
+    print(f"\nAller-vers : {site(port)}", flush=True)
