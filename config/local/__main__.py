@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     if command == "lock":
         from config.local.quality import lock
 
-        return lock()
+        return lock(rest)
     options = parse(command, rest)
     if command == "demo":
         from config.local.demo import demo
