@@ -7,7 +7,7 @@ from config.local import LOCAL, ROOT
 from config.local.processes import Processes, answers, call, free_port, has_logged, listens
 from config.local.servers import Environment, database, python, read_env_file, shared, start_broker
 
-QUEUES = "default,sending,webhooks"
+QUEUES = "default,sending"
 
 
 def run(*, port: int) -> int:
