@@ -1,4 +1,4 @@
-"""Small factory functions for the objects of ``campaigns``. Every value can be given; the rest is plausible and unique."""
+"""Factory functions for the objects of ``campaigns``. Any value can be given; the rest is plausible and unique."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime

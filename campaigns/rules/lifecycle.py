@@ -1,0 +1,131 @@
+"""The life of a campaign: which move leads where, who is an author, and what an approval pins."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+
+from campaigns.enums import CampaignStatus as Status
+
+
+@dataclass(frozen=True)
+class Move:
+    """``verb`` completes « Impossible de … »."""
+
+    code: str
+    verb: str
+    sources: frozenset[str]
+    target: str
+
+
+def _move(code: str, verb: str, sources: set[Status], target: Status) -> Move:
+    return Move(code, verb, frozenset(sources), target)
+
+
+SUBMIT = _move("SUBMIT", "soumettre", {Status.DRAFT}, Status.SUBMITTED)
+APPROVE = _move("APPROVE", "approuver", {Status.SUBMITTED}, Status.APPROVED)
+SEND_BACK = _move("SEND_BACK", "renvoyer", {Status.SUBMITTED, Status.APPROVED, Status.PAUSED}, Status.DRAFT)
+LAUNCH = _move("LAUNCH", "lancer", {Status.APPROVED}, Status.RUNNING)
+PAUSE = _move("PAUSE", "mettre en pause", {Status.RUNNING}, Status.PAUSED)
+RESUME = _move("RESUME", "reprendre", {Status.PAUSED}, Status.RUNNING)
+CLOSE = _move("CLOSE", "clore", {Status.RUNNING, Status.PAUSED}, Status.CLOSED)
+CANCEL = _move("CANCEL", "annuler", {Status.DRAFT, Status.SUBMITTED, Status.APPROVED}, Status.CANCELLED)
+
+MOVES: dict[str, Move] = {m.code: m for m in (SUBMIT, APPROVE, SEND_BACK, LAUNCH, PAUSE, RESUME, CLOSE, CANCEL)}
+
+CREATE = "CREATE"
+EDIT = "EDIT"
+AUTHORING = frozenset({CREATE, EDIT, SUBMIT.code})
+
+MOVE_LABELS: dict[str, str] = {
+    CREATE: "Création",
+    EDIT: "Modification",
+    SUBMIT.code: "Soumission",
+    APPROVE.code: "Approbation",
+    SEND_BACK.code: "Renvoi",
+    LAUNCH.code: "Lancement",
+    PAUSE.code: "Mise en pause",
+    RESUME.code: "Reprise",
+    CLOSE.code: "Clôture",
+    CANCEL.code: "Annulation",
+}
+
+
+def possible_moves(status: str) -> list[Move]:
+    """Moves that the state allows, in the order of the table (permissions are another matter)."""
+    return [move for move in MOVES.values() if status in move.sources]
+
+
+def authors(log: Iterable[tuple[str, int | None]]) -> set[int]:
+    """People who wrote something since the last approval. ``log``: (move code, user id), oldest first."""
+    found: set[int] = set()
+    for code, user in log:
+        if code == APPROVE.code:
+            found.clear()
+        elif code in AUTHORING and user is not None:
+            found.add(user)
+    return found
+
+
+class PinnedCampaign(Protocol):
+    """The attributes of a campaign that its approval pins."""
+
+    mode: Any
+    criteria: Any
+    arms: Any
+    control_share: Any
+    window_days: Any
+    night_size_max: Any
+    expected_size: Any
+
+
+class PinnedStep(Protocol):
+    position: Any
+    channel: Any
+    arm: Any
+    anchor: Any
+    offset_days: Any
+    valid_days: Any
+    subject: Any
+    body: Any
+
+
+CAMPAIGN_FIELDS = ("mode", "criteria", "arms", "window_days", "night_size_max", "expected_size")
+STEP_FIELDS = ("position", "channel", "arm", "anchor", "offset_days", "valid_days", "subject", "body")
+
+
+def fingerprint(campaign: PinnedCampaign, steps: Iterable[PinnedStep]) -> str:
+    """SHA-256 (hexadecimal) of all that an approver agreed to: rules, arms, shares, window, size, steps, texts."""
+    content: dict[str, Any] = {name: getattr(campaign, name) for name in CAMPAIGN_FIELDS}
+    content["control_share"] = f"{Decimal(campaign.control_share):.3f}"
+    ordered = sorted(steps, key=lambda step: step.position)
+    content["steps"] = [{name: getattr(step, name) for name in STEP_FIELDS} for step in ordered]
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def canonical_json(content: Mapping[str, Any]) -> str:
+    """One text for one content, whatever the order of the keys."""
+    return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def find_arm_problems(arms: Any, step_arms: Iterable[str], *, control_code: str) -> list[str]:
+    """What is wrong with contact arms ``[{code, label, share}]`` and the arms their steps name (French sentences)."""
+    if not arms:
+        return ["Aucun bras contacté n’est défini."]
+    codes = [arm.get("code", "") for arm in arms]
+    named = set(step_arms)
+    problems = []
+    if control_code in codes or "" in codes or len(set(codes)) < len(codes):
+        problems.append(f"Chaque bras contacté doit avoir un code distinct, autre que {control_code}.")
+    if any(not _is_positive(arm.get("share")) for arm in arms):
+        problems.append("La part de chaque bras contacté doit être un nombre positif.")
+    problems += [f"L’étape nomme un bras inconnu : « {code} »." for code in sorted(named - {"", *codes})]
+    if "" not in named:
+        problems += [f"Le bras « {code} » n’a aucune étape." for code in codes if code not in named]
+    return problems
+
+
+def _is_positive(share: Any) -> bool:
+    return isinstance(share, int | float) and not isinstance(share, bool) and share > 0
