@@ -1,0 +1,52 @@
+"""A gateway in memory: a real one for tests, with a script of answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+
+from outreach.channels.ports import FoundMessage, LookUpResult, OutgoingMessage, SendOutcome, SendResult
+from outreach.enums import AttemptStatus
+
+Script = Callable[[OutgoingMessage], SendResult]
+
+
+def accept(message: OutgoingMessage) -> SendResult:
+    return SendResult(SendOutcome.ACCEPTED, provider_ref=f"FA{message.attempt_uuid.hex}", segments=1)
+
+
+@dataclass
+class FakeGateway:
+    """Keeps what it accepted in ``ledger``. ``script`` decides each answer.
+
+    An UNKNOWN answer that carries a ``provider_ref`` means: accepted, but the caller was not told.
+    """
+
+    script: Script = accept
+    name: str = "fake"
+    ledger: list[tuple[str, OutgoingMessage]] = field(default_factory=list)
+    is_reachable: bool = True
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def send(self, message: OutgoingMessage) -> SendResult:
+        result = self.script(message)
+        if result.provider_ref:
+            with self._lock:
+                self.ledger.append((result.provider_ref, message))
+        if result.outcome is SendOutcome.UNKNOWN:
+            return SendResult(SendOutcome.UNKNOWN, error_code=result.error_code)
+        return result
+
+    def look_up(self, message: OutgoingMessage, *, max_age_seconds: float) -> LookUpResult:
+        if not self.is_reachable:
+            return LookUpResult(is_answered=False)
+        with self._lock:
+            found = tuple(
+                FoundMessage(reference, AttemptStatus.SUBMITTED, segments=1)
+                for reference, sent in self.ledger
+                if (sent.destination, sent.body) == (message.destination, message.body)
+            )
+        return LookUpResult(is_answered=True, found=found)
+
+    @property
+    def sent(self) -> list[OutgoingMessage]:
+        return [message for _, message in self.ledger]

@@ -1,0 +1,97 @@
+"""What a gateway is: it takes one message, calls one operator, and answers with data. It knows no model."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from outreach.enums import AttemptStatus
+
+
+class SendOutcome(StrEnum):
+    """What is certain after a call. Anything that is not certain is ``UNKNOWN``: never sent again blindly."""
+
+    ACCEPTED = "ACCEPTED"
+    REFUSED = "REFUSED"  # definite: the operator will not send it, sending it again is useless
+    RETRY = "RETRY"  # definite: nothing was sent, sending it later is safe
+    UNKNOWN = "UNKNOWN"  # timeout, reset, 5xx, unreadable answer
+
+    @property
+    def attempt_status(self) -> AttemptStatus:
+        return _ATTEMPT_STATUS[self]
+
+
+_ATTEMPT_STATUS = {
+    SendOutcome.ACCEPTED: AttemptStatus.SUBMITTED,
+    SendOutcome.REFUSED: AttemptStatus.FAILED,
+    SendOutcome.RETRY: AttemptStatus.FAILED,
+    SendOutcome.UNKNOWN: AttemptStatus.UNCONFIRMED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """One attempt, ready to leave. ``destination``: E.164 or e-mail address, shown in no representation."""
+
+    attempt_uuid: UUID  # travels with the message: callback address, Message-ID
+    destination: str
+    body: str
+    subject: str = ""  # e-mail only
+    valid_seconds: int = 1800  # remaining window; the operator drops what it could not send by then
+
+    def __repr__(self) -> str:
+        return f"OutgoingMessage({self.attempt_uuid})"
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """The answer of one call, from which the caller writes ``outcome.attempt_status``."""
+
+    outcome: SendOutcome
+    provider_ref: str = ""
+    error_code: str = ""  # operator's code, "HTTP 503", or the name of a network trouble
+    segments: int = 0
+    retry_after: float | None = None  # seconds asked for by the operator, with RETRY
+    is_alert: bool = False  # our own configuration is at fault: a person must look
+
+    @property
+    def status(self) -> AttemptStatus:
+        return self.outcome.attempt_status
+
+
+@dataclass(frozen=True, slots=True)
+class FoundMessage:
+    """A message that the operator says it holds."""
+
+    provider_ref: str
+    status: AttemptStatus
+    error_code: str = ""
+    segments: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpResult:
+    """``is_answered`` false: the operator could not be asked (nothing learnt). True and ``found`` empty: it holds none.
+
+    Several messages may be found (same text, same person): the caller leaves out the references it already knows.
+    """
+
+    is_answered: bool
+    found: tuple[FoundMessage, ...] = ()
+
+
+class Gateway(Protocol):
+    """Safe to call from several threads at once; never raises for network trouble or for what an operator answers."""
+
+    @property
+    def name(self) -> str:
+        """The provider's code, stored with each attempt."""
+
+    def send(self, message: OutgoingMessage) -> SendResult:
+        """Call the operator once, without any retry, within ``settings.SEND_DEADLINE_SECONDS``."""
+
+    def look_up(self, message: OutgoingMessage, *, max_age_seconds: float) -> LookUpResult:
+        """Ask whether this message, whose sending began ``max_age_seconds`` ago at most, reached the operator.
+
+        An age and not an instant: the application's clock may be moved, the operator's never is.
+        """
