@@ -55,7 +55,7 @@ def rank_key(seed: str, matricule: str) -> bytes:
 
 
 def merge_small_strata(sizes: Mapping[str, int]) -> dict[str, str]:
-    """Stratum → the one it is drawn in: those under ``SMALL_STRATUM`` people join « EPCI · autres », then « autres »."""
+    """Stratum → the one it is drawn in: those under ``SMALL_STRATUM`` join « EPCI · autres », then « autres »."""
     by_epci = {s: s if n >= SMALL_STRATUM else _epci_of(s) + SEPARATOR + MERGED for s, n in sizes.items()}
     merged_sizes: Counter[str] = Counter()
     for stratum, size in sizes.items():
