@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -19,7 +20,7 @@ SATURDAY = 5
 HORIZON_DAYS = 30  # the longest run of closed days of any territory is far shorter
 
 METROPOLE = "Europe/Paris"
-# Department → (zone, subdivision of the ``holidays`` library). Saint-Barthélemy and Saint-Martin keep Guadeloupe's hour.
+# Department → (zone, subdivision of the ``holidays`` library). Saint-Barthélemy, Saint-Martin: Guadeloupe's hour.
 TERRITORIES: dict[str, tuple[str, str]] = {
     "57": (METROPOLE, "57"),
     "67": (METROPOLE, "6AE"),
@@ -88,7 +89,7 @@ def parse_hours(text: str) -> Hours:
     except ValueError as error:
         raise InvalidHours(f"Horaires illisibles : « {text} ». Écrivez par exemple 10:00-13:00,14:00-20:00.") from error
     bounds = [bound for slot in slots for bound in slot]
-    if any(later <= earlier for earlier, later in zip(bounds, bounds[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(bounds)):
         raise InvalidHours(f"Horaires en désordre : « {text} ». Chaque créneau doit suivre le précédent.")
     return Hours(slots)
 
