@@ -1,0 +1,344 @@
+"""Whether a criteria tree means something: every problem at once, in French, with the place where it is."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from campaigns.enums import Channel
+from campaigns.rules.criteria_catalogue import BUILTIN_FIELDS, Catalogue, Field, FieldType
+from campaigns.rules.criteria_french import explain
+
+__all__ = [
+    "BUILTIN_FIELDS",
+    "Catalogue",
+    "Field",
+    "FieldType",
+    "InvalidCriteria",
+    "check",
+    "check_or_refuse",
+    "explain",
+    "is_sensitive",
+    "leaves",
+]
+
+MAX_DEPTH = 8
+MAX_NODES = 100
+MAX_VALUES = 500
+MAX_DAYS = 36_500
+MAX_AGE = 130
+GROUPS = ("all", "any")
+HISTORY_KEYS = {"days", "plan", "theme", "channel"}
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+class InvalidCriteria(ValueError):
+    """The criteria cannot select anybody; ``errors`` holds every problem, in French."""
+
+    def __init__(self, errors: list[str]) -> None:
+        self.errors = errors
+        super().__init__("Critères invalides : " + " ; ".join(errors))
+
+
+def check(tree: object, catalogue: Catalogue) -> list[str]:
+    """Every problem of a criteria tree, in French, located; an empty list when the tree can be compiled."""
+    if not isinstance(tree, dict):
+        return [f'Les critères doivent être un objet JSON (par exemple {{"all": [...]}}), pas {_kind(tree)}.']
+    nodes = _count(tree, 1)
+    if nodes > MAX_NODES:
+        return [f"Trop de critères : plus de {MAX_NODES} éléments. Découpez le segment."]
+    return list(_check_node(tree, catalogue, "", 1))
+
+
+def check_or_refuse(tree: object, catalogue: Catalogue) -> None:
+    """Raise ``InvalidCriteria`` with every problem, or return."""
+    if errors := check(tree, catalogue):
+        raise InvalidCriteria(errors)
+
+
+def is_sensitive(tree: Any, catalogue: Catalogue) -> bool:
+    """Whether the criteria look at nationality or health: they then need a written justification."""
+    return any(_is_sensitive_leaf(leaf, catalogue) for leaf in leaves(tree))
+
+
+def leaves(tree: Any) -> Iterator[Mapping[str, Any]]:
+    """The criteria of a valid tree, depth first."""
+    for key in GROUPS:
+        for node in tree.get(key, ()):
+            yield from leaves(node)
+    if "not" in tree:
+        yield from leaves(tree["not"])
+    if "field" in tree:
+        yield tree
+
+
+def _is_sensitive_leaf(leaf: Mapping[str, Any], catalogue: Catalogue) -> bool:
+    field = catalogue.get(leaf["field"])
+    if field is None:
+        return False
+    value = leaf.get("value")
+    values = value if isinstance(value, list) else [value]
+    return field.is_sensitive or any(isinstance(v, str) and v in field.sensitive_values for v in values)
+
+
+def _count(node: object, depth: int) -> int:
+    """Nodes of a tree that may be malformed or hostile; stops once past the limits."""
+    if depth > MAX_DEPTH + 1 or not isinstance(node, dict):
+        return 1
+    children = [*_children(node), *([node["not"]] if "not" in node else [])]
+    total = 1
+    for child in children:
+        total += _count(child, depth + 1)
+        if total > MAX_NODES:
+            break
+    return total
+
+
+def _children(node: dict[str, Any]) -> list[Any]:
+    return [child for key in GROUPS if isinstance(node.get(key), list) for child in node[key]]
+
+
+def _check_node(node: object, catalogue: Catalogue, place: str, depth: int) -> Iterator[str]:
+    if depth > MAX_DEPTH:
+        yield f"{_at(place)}les groupes sont imbriqués sur plus de {MAX_DEPTH} niveaux."
+    elif not isinstance(node, dict):
+        yield f"{_at(place)}un objet JSON est attendu, pas {_kind(node)}."
+    elif "field" in node:
+        yield from _check_leaf(node, catalogue, place)
+    elif len(node) == 1 and (key := next(iter(node))) in (*GROUPS, "not"):
+        yield from _check_group(key, node[key], catalogue, place, depth)
+    else:
+        keys = ", ".join(sorted(str(key) for key in node)[:5]) or "aucune clé"
+        yield f"{_at(place)}un seul de « all », « any », « not » ou « field » est attendu, trouvé : {keys}."
+
+
+def _check_group(key: str, content: object, catalogue: Catalogue, place: str, depth: int) -> Iterator[str]:
+    if key == "not":
+        yield from _check_node(content, catalogue, _inside(1, content, place), depth + 1)
+    elif not isinstance(content, list):
+        yield f"{_at(place)}« {key} » attend une liste de critères, pas {_kind(content)}."
+    elif not content:
+        yield f"{_at(place)}groupe vide : ajoutez au moins un critère ou retirez le groupe."
+    else:
+        problems = [
+            problem
+            for position, child in enumerate(content, start=1)
+            for problem in _check_node(child, catalogue, _inside(position, child, place), depth + 1)
+        ]
+        yield from problems
+        if key == "all" and not problems:
+            yield from _contradictions(content, catalogue, place)
+
+
+def _inside(position: int, node: object, place: str) -> str:
+    rank = "1ᵉʳ" if position == 1 else f"{position}ᵉ"
+    word = "critère" if not isinstance(node, dict) or "field" in node else "groupe"
+    return f"{rank} {word} du {place or 'groupe principal'}"
+
+
+def _at(place: str) -> str:
+    return f"{place or 'groupe principal'} : ".capitalize()
+
+
+def _check_leaf(leaf: dict[str, Any], catalogue: Catalogue, place: str) -> Iterator[str]:
+    unknown = sorted(str(key) for key in leaf.keys() - {"field", "op", "value"})
+    if unknown:
+        yield f"{_at(place)}clé inattendue : {', '.join(unknown[:5])}."
+    code = leaf["field"]
+    field = catalogue.get(code) if isinstance(code, str) else None
+    if field is None:
+        yield f"{_at(place)}le critère « {_short(code)} » n’existe pas (ou n’existe plus)."
+        return
+    op = leaf.get("op")
+    if op not in field.operators:
+        known = ", ".join(field.operators)
+        yield f"{_at(place)}l’opérateur « {_short(op)} » ne s’applique pas à « {field.label} » ({known})."
+        return
+    if problem := _value_problem(field, op, leaf.get("value"), has_value="value" in leaf):
+        yield f"{_at(place)}« {field.label} » : {problem}."
+
+
+def _value_problem(field: Field, op: str, value: object, *, has_value: bool) -> str:
+    """What is wrong with a value, as the end of a French sentence; empty when nothing is."""
+    if op in ("is_set", "is_not_set"):
+        return "cet opérateur n’attend pas de valeur" if has_value else ""
+    if not has_value:
+        return "une valeur est attendue"
+    if op == "between":
+        return _range_problem(field, value)
+    if op in ("in", "not_in", "has_any", "has_none"):
+        return _list_problem(field, value)
+    return _single_problem(field, value)
+
+
+def _range_problem(field: Field, value: object) -> str:
+    if not isinstance(value, list) or len(value) != 2:
+        return "« entre » attend deux valeurs"
+    problem = _single_problem(field, value[0]) or _single_problem(field, value[1])
+    if problem:
+        return problem
+    low, high = bound(value[0]), bound(value[1])
+    if low[0] == high[0] and low[1] > high[1]:
+        return "la première borne dépasse la seconde"
+    return ""
+
+
+def _list_problem(field: Field, value: object) -> str:
+    if not isinstance(value, list) or not value:
+        return "une liste d’au moins une valeur est attendue"
+    if len(value) > MAX_VALUES:
+        return f"{MAX_VALUES} valeurs au plus"
+    return next((problem for each in value if (problem := _single_problem(field, each))), "")
+
+
+def _single_problem(field: Field, value: object) -> str:
+    if field.type == FieldType.BOOLEAN:
+        return "" if isinstance(value, bool) else f"oui ou non (true ou false) est attendu, pas {_kind(value)}"
+    if field.type == FieldType.DATE:
+        return _date_problem(value)
+    if field.type in (FieldType.CHOICE, FieldType.TEXT, FieldType.PRESTATION):
+        return _name_problem(field, value)
+    if field.type == FieldType.HISTORY:
+        return _history_problem(value)
+    return _number_problem(field, value)
+
+
+def _number_problem(field: Field, value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"un nombre est attendu, pas {_kind(value)}"
+    if not -1e15 < value < 1e15:
+        return "nombre hors limites"
+    if field.type in (FieldType.AGE, FieldType.CHILD_AGE) and not (isinstance(value, int) and 0 <= value <= MAX_AGE):
+        return f"un âge entier de 0 à {MAX_AGE} est attendu"
+    return ""
+
+
+def _date_problem(value: object) -> str:
+    if isinstance(value, dict):
+        days = value.get("days")
+        if value.keys() != {"days"} or isinstance(days, bool) or not isinstance(days, int) or abs(days) > MAX_DAYS:
+            return 'une date relative s’écrit {"days": -10}'
+        return ""
+    if not isinstance(value, str) or not _ISO_DATE.fullmatch(value):
+        return f"une date (AAAA-MM-JJ) ou un nombre de jours est attendu, pas {_kind(value)}"
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return f"la date « {value} » n’existe pas"
+    return ""
+
+
+def _name_problem(field: Field, value: object) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > 200 or "\x00" in value:
+        return f"un texte est attendu, pas {_kind(value)}"
+    if field.choices and value not in dict(field.choices):
+        known = ", ".join(code for code, _ in field.choices[:14])
+        return f"valeur inconnue « {_short(value)} » (connues : {known}{'…' if len(field.choices) > 14 else ''})"
+    return ""
+
+
+def _history_problem(value: object) -> str:
+    detail = value if isinstance(value, dict) else {"days": value}
+    if not detail.keys() <= HISTORY_KEYS:
+        return "seuls « days », « plan », « theme » et « channel » sont attendus"
+    days = detail.get("days")
+    if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= MAX_DAYS:
+        return "un nombre de jours d’au moins 1 est attendu"
+    if not all(isinstance(detail.get(key, ""), str) for key in ("plan", "theme")):
+        return "plan et thème sont des codes"
+    if "channel" in detail and detail["channel"] not in Channel.values:
+        return f"canal inconnu (connus : {', '.join(Channel.values)})"
+    return ""
+
+
+def bound(value: Any) -> tuple[str, Any]:
+    """A bound that can be compared with another one of the same kind: (kind, comparable value)."""
+    if isinstance(value, dict):
+        return "days", value["days"]
+    return ("date", value) if isinstance(value, str) else ("number", value)
+
+
+_LOWER = {"eq", "gte", "gt"}
+_UPPER = {"eq", "lte", "lt"}
+
+
+def _contradictions(nodes: list[dict[str, Any]], catalogue: Catalogue, place: str) -> Iterator[str]:
+    """Criteria of one « all » group that nobody can meet together."""
+    by_field: dict[str, list[dict[str, Any]]] = {}
+    for node in nodes:
+        if "field" in node:
+            by_field.setdefault(node["field"], []).append(node)
+    for code, group in by_field.items():
+        field = catalogue.fields[code]
+        # One child may be 3 and another 15: bounds on any child do not contradict each other.
+        if field.type != FieldType.CHILD_AGE and _is_impossible(group):
+            yield f"{_at(place)}les critères sur « {field.label} » se contredisent : personne ne peut les remplir."
+
+
+def _is_impossible(group: list[dict[str, Any]]) -> bool:
+    return _bounds_cross(group) or _names_exclude(group) or _prestations_exclude(group) or _presence_excludes(group)
+
+
+def _bounds_cross(group: list[dict[str, Any]]) -> bool:
+    lows, highs = [], []
+    for leaf in group:
+        op, value = leaf["op"], leaf.get("value")
+        ends = value if op == "between" else [value, value]
+        if isinstance(ends[0], bool | list) or ends[0] is None or (isinstance(ends[0], dict) and len(ends[0]) > 1):
+            continue
+        if op in _LOWER or op == "between":
+            lows.append((*bound(ends[0]), op == "gt"))
+        if op in _UPPER or op == "between":
+            highs.append((*bound(ends[1]), op == "lt"))
+    return any(
+        kind == other and (low > high or (low == high and (strict or strict_too)))
+        for kind, low, strict in lows
+        for other, high, strict_too in highs
+    )
+
+
+def _names_exclude(group: list[dict[str, Any]]) -> bool:
+    """No value left, or yes and no of one fact."""
+    allowed: set[Any] | None = None
+    refused: set[Any] = set()
+    for leaf in group:
+        op, value = leaf["op"], leaf.get("value")
+        values = set(value) if isinstance(value, list) and op in ("in", "not_in") else {str(value)}
+        if op in ("in", "eq") and isinstance(value, str | bool | list):
+            allowed = values if allowed is None else allowed & values
+        elif op in ("not_in", "ne"):
+            refused |= values
+    return allowed is not None and not allowed - refused
+
+
+def _prestations_exclude(group: list[dict[str, Any]]) -> bool:
+    held = {leaf["value"] for leaf in group if leaf["op"] == "has"}
+    lacking: set[str] = set()
+    for leaf in group:
+        if leaf["op"] in ("has_not", "has_none"):
+            lacking |= {leaf["value"]} if leaf["op"] == "has_not" else set(leaf["value"])
+    any_impossible = any(leaf["op"] == "has_any" and set(leaf["value"]) <= lacking for leaf in group)
+    return bool(held & lacking) or any_impossible
+
+
+def _presence_excludes(group: list[dict[str, Any]]) -> bool:
+    ops = {leaf["op"] for leaf in group}
+    return "is_not_set" in ops and bool(ops & {"is_set", "eq", "in", "gte", "lte", "gt", "lt", "between"})
+
+
+def _kind(value: object) -> str:
+    """The French name of a JSON type: problems never quote a value that might be personal."""
+    names: tuple[tuple[type, str], ...] = (
+        (bool, "un oui/non"),
+        (int, "un nombre"),
+        (float, "un nombre"),
+        (str, "un texte"),
+        (list, "une liste"),
+        (dict, "un objet"),
+    )
+    return next((name for kind, name in names if isinstance(value, kind)), "rien")
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else text[:39] + "…"
