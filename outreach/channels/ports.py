@@ -1,32 +1,13 @@
 """What a gateway is: it takes one message, calls one operator, and answers with data. It knows no model."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
 from outreach.enums import AttemptStatus
+from outreach.rules.delivery import SendOutcome
 
-
-class SendOutcome(StrEnum):
-    """What is certain after a call. Anything that is not certain is ``UNKNOWN``: never sent again blindly."""
-
-    ACCEPTED = "ACCEPTED"
-    REFUSED = "REFUSED"  # definite: the operator will not send it, sending it again is useless
-    RETRY = "RETRY"  # definite: nothing was sent, sending it later is safe
-    UNKNOWN = "UNKNOWN"  # timeout, reset, 5xx, unreadable answer
-
-    @property
-    def attempt_status(self) -> AttemptStatus:
-        return _ATTEMPT_STATUS[self]
-
-
-_ATTEMPT_STATUS = {
-    SendOutcome.ACCEPTED: AttemptStatus.SUBMITTED,
-    SendOutcome.REFUSED: AttemptStatus.FAILED,
-    SendOutcome.RETRY: AttemptStatus.FAILED,
-    SendOutcome.UNKNOWN: AttemptStatus.UNCONFIRMED,
-}
+__all__ = ["FoundMessage", "Gateway", "LookUpResult", "OutgoingMessage", "SendOutcome", "SendResult"]
 
 
 @dataclass(frozen=True, slots=True)
