@@ -4,12 +4,14 @@ The answer lies in a temporary table of the current transaction: one row a candi
 holds in the order of ``Exclusion``. It is analysed before it is joined, or PostgreSQL would take it for an empty one.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 
 from campaigns.enums import CONTROL_ARM, Exclusion, FactState
@@ -120,8 +122,7 @@ def build_candidates(*, campaign: Campaign, criteria: Any, night_on: date, now: 
     values = _values(campaign, night_on, now)
     with connection.cursor() as cursor:
         cursor.execute(CREATE)
-        selection, selection_values = matching(criteria, today=night_on).order_by().values("pk").query.sql_with_params()
-        cursor.execute(*_merge_values(_fill_sql(), values, selection, selection_values))
+        cursor.execute(*_merge_values(_fill_sql(), values, *_select_ids(criteria, night_on)))
         cursor.execute("ANALYZE candidate")
         cursor.execute(KEEP_CHANNELS, values)
         cursor.execute(OPPOSE, values)
@@ -132,6 +133,13 @@ def build_candidates(*, campaign: Campaign, criteria: Any, night_on: date, now: 
                     f"UPDATE candidate SET exclusion = '{reason}' WHERE exclusion = '' AND ({condition})", values
                 )
     return _count_candidates()
+
+
+def _select_ids(criteria: Any, night_on: date) -> tuple[str, Sequence[Any]]:
+    try:
+        return matching(criteria, today=night_on).order_by().values("pk").query.sql_with_params()
+    except EmptyResultSet:  # Django sees by itself that nobody can match
+        return "SELECT NULL::bigint WHERE false", ()
 
 
 def _values(campaign: Campaign, night_on: date, now: datetime) -> dict[str, Any]:
@@ -169,9 +177,11 @@ def _fill_sql() -> str:
 def _merge_values(
     sql: str, values: dict[str, Any], inner: str, inner_values: Sequence[Any]
 ) -> tuple[str, dict[str, Any]]:
-    """Put a statement with positional values inside one with named values."""
+    """Put a statement with positional values inside one with named values (``%%`` stays a literal ``%``)."""
     named = {f"inner_{i}": value for i, value in enumerate(inner_values)}
-    return sql.replace("{matching}", inner % tuple(f"%({name})s" for name in named)), {**values, **named}
+    names = iter(named)
+    renamed = re.sub("%%|%s", lambda found: found[0] if found[0] == "%%" else f"%({next(names)})s", inner)
+    return sql.replace("{matching}", renamed), {**values, **named}
 
 
 def _condition(reason: Exclusion, campaign: Campaign, values: dict[str, Any]) -> str:

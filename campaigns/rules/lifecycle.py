@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -129,3 +130,17 @@ def find_arm_problems(arms: Any, step_arms: Iterable[str], *, control_code: str)
 
 def _is_positive(share: Any) -> bool:
     return isinstance(share, int | float) and not isinstance(share, bool) and share > 0
+
+
+def find_date_problems(
+    *, today: date, starts_on: date | None, ends_on: date | None, is_nightly: bool, night_size_max: int | None
+) -> list[str]:
+    """What is wrong with the days of a campaign and with the bound of its nights (French sentences)."""
+    problems = []
+    if starts_on and starts_on < today:
+        problems.append("Son premier jour d’envoi est passé.")
+    if ends_on and ends_on < (starts_on or today):
+        problems.append("Sa dernière nuit précède son premier jour d’envoi.")
+    if is_nightly and not night_size_max:
+        problems.append("Elle tourne chaque nuit : fixez le maximum de personnes par nuit.")
+    return problems
