@@ -1,0 +1,195 @@
+"""Put in order what a crash, a silence or a closed window left behind: sweepers, to be run as often as wished."""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from campaigns.models import Allocataire, Step, User
+from campaigns.rules.calendar import next_window
+from campaigns.rules.messages import MissingValue
+from outreach import reconciliation_sql as sql
+from outreach.channels.ports import LookUpResult, OutgoingMessage
+from outreach.channels.registry import gateway_for
+from outreach.enums import TouchStatus
+from outreach.models import Attempt, Touch
+from outreach.recording import Answer, record_answers
+from outreach.rules.retry import BETWEEN_LOOKUPS, CRASHES_BEFORE_QUARANTINE, Resolution, may_resend
+from outreach.rules.stopping import TIME_LEFT
+from outreach.texts import write_text
+from outreach.windows import contact_hours, territory_of_commune
+
+logger = logging.getLogger(__name__)
+
+LOOKUP_MARGIN = timedelta(minutes=1)  # between our clock and the operator's
+
+
+class ResolutionRefused(Exception):
+    """The contact is not one whose fate is unknown: there is nothing to decide."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """An attempt whose answer nobody knows, with what its look-up and its re-send need."""
+
+    attempt_id: int
+    touch_id: int
+    uuid: UUID
+    channel: str
+    destination: str
+    step_id: int
+    allocataire_id: int
+    intent_at: datetime
+    lookups: int
+    allows_resend: bool
+    attempts: int
+
+
+def release_expired_claims(*, now: datetime) -> int:
+    """Give back what dead workers had claimed; a contact that saw three of them die is put in quarantine."""
+    return _count(sql.RELEASE_EXPIRED, now=now, crashes=CRASHES_BEFORE_QUARANTINE)
+
+
+def mark_crashed_attempts(*, now: datetime) -> int:
+    """Say "unconfirmed" of the intents whose answer was never written within the deadline and its margin."""
+    return _count(sql.MARK_CRASHED, now=now)
+
+
+def reconcile_unconfirmed(*, now: datetime, limit: int = 500) -> int:
+    """Ask the operators about unconfirmed attempts; returns how many were found.
+
+    Found: it was submitted. Not found twice and 15 minutes gone by: planned again, once, when the plan allows it;
+    otherwise it stays unconfirmed, and shown, until a receipt or a superviseur decides.
+    """
+    doubts = [
+        Doubt(*row)
+        for row in _rows(sql.CHOOSE_UNCONFIRMED, now=now, limit=limit, between=BETWEEN_LOOKUPS)
+    ]  # fmt: skip
+    if not doubts:
+        return 0
+    messages = _messages(doubts)
+    with ThreadPoolExecutor(settings.SMS_CONNECTIONS, thread_name_prefix="look-up") as pool:
+        looked_up = list(pool.map(_look_up, doubts, messages, [now] * len(doubts)))
+    answers, absent = _sort_look_ups(doubts, looked_up)
+    record_answers(answers=answers, now=now)
+    _give_up_or_resend(absent, now)
+    return len(answers)
+
+
+def reschedule_missed(*, now: datetime) -> int:
+    """Move the contacts whose window closed before they could leave to the next one, or let them expire."""
+    with transaction.atomic():
+        moved = _count(sql.EXPIRE, now=now)
+        places = _rows(sql.MISSED_PLACES, now=now, time_left=TIME_LEFT)
+        if places:
+            moved += _count(sql.RESCHEDULE, now=now, time_left=TIME_LEFT, **_window_values(places, now))
+    return moved
+
+
+def resolve_touch(*, touch: Touch, decision: Resolution, by: User, now: datetime) -> None:
+    """A superviseur decides of a contact that is unconfirmed or in quarantine: try once more, or close it.
+
+    Closed, an unconfirmed contact goes on counting in the cap: it may have been received.
+    Raises ``ResolutionRefused`` when its fate is known meanwhile.
+    """
+    if decision == Resolution.RESEND:
+        statement, values = sql.PLAN_AGAIN, {"touches": [touch.pk]}
+    else:
+        statement, values = sql.CLOSE_DOUBT, {"touch": touch.pk}
+    from_states = [TouchStatus.UNCONFIRMED.value, TouchStatus.QUARANTINED.value]
+    if not _count(statement, now=now, from_states=from_states, **values):
+        raise ResolutionRefused("Le sort de ce contact est connu : il n’y a plus rien à décider. Rechargez la page.")
+    touch.refresh_from_db()
+    logger.warning("touch resolved touch=%s decision=%s user=%s", touch.pk, decision, by.pk)
+
+
+def _messages(doubts: Sequence[Doubt]) -> list[OutgoingMessage | None]:
+    """The messages as they were sent (an operator finds them by recipient and text); None when that cannot be told."""
+    steps = Step.objects.in_bulk({doubt.step_id for doubt in doubts})
+    ids = {doubt.allocataire_id for doubt in doubts}
+    people = {person["id"]: person for person in Allocataire.objects.filter(pk__in=ids).values()}
+    return [_message(doubt, steps[doubt.step_id], people[doubt.allocataire_id]) for doubt in doubts]
+
+
+def _message(doubt: Doubt, step: Step, person: dict[str, Any]) -> OutgoingMessage | None:
+    if "{{" in step.body and person["updated_at"] > doubt.intent_at:
+        return None  # her data changed since: the text may not be the one that left
+    try:
+        subject, body = write_text(step=step, person=person)
+        return OutgoingMessage(doubt.uuid, doubt.destination, body, subject)
+    except MissingValue:
+        return None
+
+
+def _look_up(doubt: Doubt, message: OutgoingMessage | None, now: datetime) -> LookUpResult:
+    if message is None:
+        return LookUpResult(is_answered=False)
+    age = (now - doubt.intent_at + LOOKUP_MARGIN).total_seconds()
+    return gateway_for(doubt.channel).look_up(message, max_age_seconds=age)
+
+
+def _sort_look_ups(doubts: Sequence[Doubt], looked_up: Sequence[LookUpResult]) -> tuple[list[Answer], list[Doubt]]:
+    """Answers found, and doubts that the operator does not know. One message stands for one attempt only."""
+    references = {found.provider_ref for result in looked_up for found in result.found}
+    taken = set(Attempt.objects.filter(provider_ref__in=references).values_list("provider_ref", flat=True))
+    answers, absent = [], []
+    for doubt, result in zip(doubts, looked_up, strict=True):
+        found = next((f for f in result.found if f.provider_ref not in taken), None)
+        if found:
+            taken.add(found.provider_ref)
+            answers.append(Answer(doubt.uuid, found.status, found.provider_ref, found.error_code, found.segments))
+        elif result.is_answered:
+            absent.append(doubt)
+    return answers, absent
+
+
+def _give_up_or_resend(absent: Sequence[Doubt], now: datetime) -> None:
+    _execute(sql.COUNT_EMPTY_LOOKUPS, attempts=[doubt.attempt_id for doubt in absent])
+    again = [
+        doubt.touch_id
+        for doubt in absent
+        if may_resend(
+            allowed=doubt.allows_resend,
+            attempts=doubt.attempts,
+            lookups=doubt.lookups + 1,
+            intent_at=doubt.intent_at,
+            now=now,
+        )
+    ]
+    _execute(sql.PLAN_AGAIN, touches=again, from_states=[TouchStatus.UNCONFIRMED.value], now=now)
+
+
+def _window_values(places: Sequence[tuple[str, str | None]], now: datetime) -> dict[str, list[Any]]:
+    windows = [
+        next_window(
+            now + TIME_LEFT, channel=channel, territory=territory_of_commune(commune), hours=contact_hours(channel)
+        )
+        for channel, commune in places
+    ]
+    return {
+        "channels": [channel for channel, _ in places],
+        "communes": [commune or "" for _, commune in places],
+        "opens": [window.opens_at for window in windows],
+        "closes": [window.closes_at for window in windows],
+    }
+
+
+def _count(statement: str, **values: Any) -> int:
+    return _rows(statement, **values)[0][0]
+
+
+def _rows(statement: str, **values: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall()
+
+
+def _execute(statement: str, **values: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)

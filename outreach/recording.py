@@ -1,0 +1,123 @@
+"""Write down what an operator answered, whether at once or to a look-up: attempt, touch and contact fact together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import DeadlockDetected
+
+from campaigns.enums import FactState
+from outreach.channels.ports import SendOutcome, SendResult
+from outreach.enums import AttemptStatus, TouchStatus
+from outreach.rules.retry import next_try_at
+
+# Same order as the receipts: touches, then attempts, then facts.
+LOCK_TOUCHES = """
+SELECT t.id FROM outreach_touch t JOIN outreach_attempt o ON o.touch_id = t.id
+ WHERE o.uuid = ANY(%(uuids)s) ORDER BY t.id FOR NO KEY UPDATE OF t"""
+
+# A receipt may have come first: what it said stands (a state is only left for a later one).
+RECORD = f"""
+WITH result AS (
+    SELECT * FROM unnest(%(uuids)s::uuid[], %(attempt_states)s::text[], %(touch_states)s::text[],
+                         %(fact_states)s::text[], %(refs)s::text[], %(error_codes)s::text[], %(segments)s::int[],
+                         %(due_at)s::timestamptz[])
+        AS r(uuid, attempt_state, touch_state, fact_state, ref, error_code, segments, due_at)),
+tried AS (
+    UPDATE outreach_attempt o
+       SET provider_ref = CASE WHEN o.provider_ref = '' THEN r.ref ELSE o.provider_ref END,
+           submitted_at = CASE WHEN r.ref <> ''
+                               THEN coalesce(o.submitted_at, app_now()) ELSE o.submitted_at END,
+           segments = greatest(o.segments, r.segments),
+           status_at = app_now(),
+           error_code = CASE WHEN o.error_code = '' THEN r.error_code ELSE o.error_code END,
+           status = CASE WHEN o.status IN ('{AttemptStatus.SENDING}', '{AttemptStatus.UNCONFIRMED}')
+                         THEN r.attempt_state ELSE o.status END
+      FROM result r WHERE o.uuid = r.uuid
+    RETURNING o.touch_id, o.number, r.touch_state, r.fact_state, r.due_at, o.status = r.attempt_state AS is_news),
+moved AS (
+    UPDATE outreach_touch t
+       SET status = tried.touch_state, status_at = app_now(), claimed_by = '', claimed_until = NULL,
+           due_at = coalesce(tried.due_at, t.due_at)
+      FROM tried
+     WHERE t.id = tried.touch_id AND t.attempt_count = tried.number AND tried.is_news
+       AND t.status IN ('{TouchStatus.SENDING}', '{TouchStatus.UNCONFIRMED}')
+    RETURNING t.id, tried.fact_state)
+UPDATE campaigns_contactfact f SET state = moved.fact_state FROM moved WHERE f.touch_ref = moved.id"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is now known of one attempt."""
+
+    attempt_uuid: UUID
+    status: AttemptStatus
+    provider_ref: str = ""
+    error_code: str = ""
+    segments: int = 0
+    tried: int = 0  # attempts made so far, this one included; only where another try is allowed
+    may_retry: bool = False
+    retry_after: float = 0
+
+    @classmethod
+    def to_sending(cls, attempt_uuid: UUID, result: SendResult, *, tried: int) -> "Answer":
+        return cls(
+            attempt_uuid,
+            result.status,
+            result.provider_ref,
+            result.error_code,
+            result.segments,
+            tried,
+            result.outcome is SendOutcome.RETRY,
+            result.retry_after or 0,
+        )
+
+    def next_try_at(self, now: datetime) -> datetime | None:
+        if not self.may_retry:
+            return None
+        at = next_try_at(tried=self.tried, delays_seconds=settings.RETRY_DELAYS_SECONDS, now=now)
+        return at and max(at, now + timedelta(seconds=self.retry_after))
+
+
+FACT_STATES = {
+    AttemptStatus.SUBMITTED: FactState.SUBMITTED,
+    AttemptStatus.SENT: FactState.SUBMITTED,
+    AttemptStatus.DELIVERED: FactState.DELIVERED,
+    AttemptStatus.UNCONFIRMED: FactState.UNCONFIRMED,
+}
+
+
+def record_answers(*, answers: Sequence[Answer], now: datetime) -> None:
+    """One transaction for all. Idempotent; a state that a receipt brought first is never undone."""
+    if not answers:
+        return
+    rows = [_row(answer, now) for answer in answers]
+    values = {name: [row[name] for row in rows] for name in rows[0]}
+    for tries_left in (2, 1, 0):
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(LOCK_TOUCHES, values)
+                cursor.execute(RECORD, values)
+            return
+        except OperationalError as error:
+            if not isinstance(error.__cause__, DeadlockDetected) or not tries_left:
+                raise
+
+
+def _row(answer: Answer, now: datetime) -> dict[str, object]:
+    due_at = answer.next_try_at(now)
+    touch_state = TouchStatus.PLANNED if due_at else TouchStatus(answer.status.value)
+    fact_state = FactState.RESERVED if due_at else FACT_STATES.get(answer.status, FactState.RELEASED)
+    return {
+        "uuids": answer.attempt_uuid,
+        "attempt_states": answer.status.value,
+        "touch_states": touch_state.value,
+        "fact_states": fact_state.value,
+        "refs": answer.provider_ref,
+        "error_codes": answer.error_code,
+        "segments": answer.segments,
+        "due_at": due_at,
+    }

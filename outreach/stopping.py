@@ -1,0 +1,141 @@
+"""The stop conditions of ``rules.stopping`` as SQL, shared by the dispatch of messages and by the call desk.
+
+Whoever contacts locks the persons (``lock_people``), then runs its decisive statement: a STOP takes the same locks.
+
+A condition sees ``t`` the touch, ``c`` its campaign, ``pl`` its plan, ``a`` its wave, ``p`` the person, ``clock.now``.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from django.conf import settings
+from django.db import connection
+
+from campaigns.enums import CampaignStatus, Channel, FactState, OutcomeStage
+from campaigns.models import Campaign
+from campaigns.rules.lifecycle import fingerprint
+from outreach.enums import AttemptStatus
+from outreach.rules.stopping import CHECKS, TIME_LEFT, Check
+
+SITUATION = """
+      FROM outreach_touch t
+      JOIN campaigns_campaign c ON c.id = t.campaign_id
+      JOIN campaigns_plan pl ON pl.id = c.plan_id
+      JOIN campaigns_audience a ON a.id = t.audience_id
+      JOIN campaigns_allocataire p ON p.id = t.allocataire_id
+     CROSS JOIN clock"""
+
+# Fail closed: both stop buttons must exist and be released.
+PAUSED = """(SELECT count(*) FROM outreach_pause
+              WHERE scope IN ('', %(channel)s) AND NOT is_paused) < 2"""
+
+# A kind with a limit and no recent enough import: the person may have done it since. A day to come proves nothing.
+STALE_FEED = """EXISTS (
+    SELECT 1 FROM campaigns_plan_expected_kinds e
+      JOIN campaigns_regularisationkind k ON k.code = e.regularisationkind_id
+     WHERE e.plan_id = c.plan_id AND k.feed_max_age_days IS NOT NULL
+       AND NOT EXISTS (
+           SELECT 1 FROM outreach_regularisationimport i
+             JOIN outreach_regularisationimport_kinds ik ON ik.regularisationimport_id = i.id
+            WHERE ik.regularisationkind_id = k.code
+              AND i.as_of BETWEEN (clock.now AT TIME ZONE %(zone)s)::date - k.feed_max_age_days
+                              AND (clock.now AT TIME ZONE %(zone)s)::date))"""
+
+_OPPOSITION = """EXISTS (
+    SELECT 1 FROM campaigns_opposition o
+     WHERE {whose} AND o.lifted_at IS NULL
+       AND o.channel IN ('', t.channel) AND o.theme IN ('', pl.theme))"""
+
+_MADE_FACTS = """campaigns_contactfact f
+     WHERE f.allocataire_id = t.allocataire_id AND f.touch_ref <> t.id AND f.state = ANY(%(made)s)"""
+
+CONDITIONS: Mapping[str, str] = {
+    "already_sent": """EXISTS (SELECT 1 FROM outreach_attempt o
+                               WHERE o.touch_id = t.id AND o.status = ANY(%(left)s))""",
+    "paused": PAUSED,
+    "campaign_not_running": "c.status <> %(running)s",
+    # What is running is what was approved: the caller recomputed the fingerprint of the content it is about to send.
+    "approval_void": """NOT EXISTS (
+        SELECT 1 FROM unnest(%(campaigns)s::bigint[], %(fingerprints)s::text[]) AS approved(id, fingerprint)
+         WHERE approved.id = c.id AND approved.fingerprint = c.approved_fingerprint
+           AND c.approved_fingerprint <> '')""",
+    "wave_superseded": "a.superseded_at IS NOT NULL",
+    "stale_feed": STALE_FEED,
+    "deceased": "p.deceased_on IS NOT NULL",
+    "closed": "p.closed_on <= (clock.now AT TIME ZONE %(zone)s)::date",
+    "guardianship": "p.is_under_guardianship",
+    "opposed": _OPPOSITION.format(whose="o.allocataire_id = t.allocataire_id"),
+    "opposed_destination": _OPPOSITION.format(
+        whose="o.destination_hash = t.destination_hash AND o.destination_hash <> ''"
+    ),
+    # Having looked at a page is not having done it: the first stage does not count.
+    "regularised": """EXISTS (
+        SELECT 1 FROM outreach_regularisation r
+          JOIN campaigns_regularisationkind k ON k.code = r.kind_id AND k.stage <> %(consulted)s
+          JOIN campaigns_plan_expected_kinds e ON e.regularisationkind_id = r.kind_id AND e.plan_id = c.plan_id
+         WHERE r.allocataire_id = t.allocataire_id
+           AND r.occurred_on BETWEEN a.night_on AND (clock.now AT TIME ZONE %(zone)s)::date)""",
+    # The address or the permission may have gone since the contact was planned.
+    "no_address": f"""NOT CASE t.channel
+        WHEN '{Channel.SMS}' THEN p.sms_allowed AND p.mobile = t.destination
+        WHEN '{Channel.EMAIL}' THEN p.email_allowed AND p.email = t.destination
+        WHEN '{Channel.CALL}' THEN p.call_allowed AND t.destination IN (p.mobile, p.landline)
+        ELSE false END OR t.destination = ''""",
+    "expired": "t.expires_at <= clock.now",
+    "outside_window": "t.due_at > clock.now OR t.closes_at <= clock.now + %(time_left)s",
+    "cap_30_days": f"""NOT pl.is_exempt_from_cap AND (
+        SELECT count(*) FROM {_MADE_FACTS} AND NOT f.is_exempt
+           AND f.at > clock.now - interval '30 days') >= %(cap_30_days)s""",
+    # Between campaigns only: what follows in the same campaign is exempt from the 7 days (never from the 30).
+    "cap_7_days": f"""NOT pl.is_exempt_from_cap
+        AND NOT EXISTS (SELECT 1 FROM {_MADE_FACTS} AND f.campaign_id = t.campaign_id)
+        AND (SELECT count(DISTINCT f.campaign_id) FROM {_MADE_FACTS} AND NOT f.is_exempt
+              AND f.campaign_id <> t.campaign_id AND f.at > clock.now - interval '7 days') >= %(cap_7_days)s""",
+    "same_person_in_batch": "row_number() OVER (PARTITION BY t.allocataire_id ORDER BY t.priority, t.due_at, t.id) > 1",
+}
+
+
+def verdict_sql(checks: Iterable[Check] = CHECKS) -> str:
+    """A CASE that gives the code of the first check that holds, '' when nothing stops the contact."""
+    whens = "\n".join(f"        WHEN {CONDITIONS[check.code]} THEN '{check.code}'" for check in checks)
+    return f"CASE\n{whens}\n        ELSE '' END"
+
+
+def checks_sql(checks: Iterable[Check] = CHECKS) -> str:
+    """The table of checks as VALUES (code, effect, reason), with the row that says: send."""
+    rows = ", ".join(f"('{check.code}', '{check.effect}', '{check.reason}')" for check in checks)
+    return f"(VALUES ('', 'SEND', ''), {rows}) AS checks(code, effect, reason)"
+
+
+def stopping_values() -> dict[str, object]:
+    """What the conditions read beside the rows: settings and codes."""
+    made = [state for state in FactState.counted() if state != FactState.RESERVED]
+    left = [AttemptStatus.SENDING, AttemptStatus.SUBMITTED, AttemptStatus.SENT, AttemptStatus.DELIVERED]
+    return {
+        "zone": settings.TIME_ZONE,
+        "running": CampaignStatus.RUNNING.value,
+        "consulted": OutcomeStage.CONSULTED.value,
+        "made": [str(state) for state in made],
+        "left": [str(status) for status in left],
+        "time_left": TIME_LEFT,
+        "cap_30_days": settings.CAP_CONTACTS_30_DAYS,
+        "cap_7_days": settings.CAP_CAMPAIGNS_7_DAYS,
+    }
+
+
+LOCK_PERSONS = "SELECT id FROM campaigns_allocataire WHERE id = ANY(%(persons)s) ORDER BY id FOR NO KEY UPDATE"
+LOCK_DESTINATIONS = """
+SELECT pg_advisory_xact_lock(hashtextextended(h, 0))
+  FROM (SELECT DISTINCT unnest(%(destinations)s::text[]) AS h ORDER BY h) AS hashes WHERE h <> ''"""
+
+
+def lock_people(*, persons: Iterable[int], destinations: Iterable[str]) -> None:
+    """Take the locks of persons, then of destinations (keyed hashes), each in order, until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_PERSONS, {"persons": sorted(persons)})
+        cursor.execute(LOCK_DESTINATIONS, {"destinations": list(destinations)})
+
+
+def current_fingerprints(campaign_ids: Iterable[int]) -> dict[int, str]:
+    """The fingerprint of each campaign's content as it now is, to compare with the one that was approved."""
+    campaigns = Campaign.objects.select_related("plan").prefetch_related("steps").filter(pk__in=list(campaign_ids))
+    return {campaign.pk: fingerprint(campaign, campaign.steps.all()) for campaign in campaigns}
