@@ -1,10 +1,66 @@
-"""The one admin site: title, French words, navigation by task."""
+"""The one admin site: Django's own, in French, with a navigation by task."""
 
+from typing import Any
+
+from django.conf import settings
 from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path
+
+from campaigns.models import read_now
+from config.navigation import build_navigation
 
 
 class AllerVersAdminSite(AdminSite):
+    """Django's admin whose home says what needs one today."""
+
     site_header = "Aller-vers"
     site_title = "Aller-vers"
     index_title = "Aujourd’hui"
+    index_template = "admin/today.html"
     enable_nav_sidebar = False
+    site_url = None
+    empty_value_display = "—"
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What every page shows: navigation, who one is, the demo's date, and what is stopped."""
+        context = super().each_context(request) | {"caf_name": settings.CAF_NAME, "is_demo": settings.DEMO}
+        if settings.DEMO:
+            context["app_now"] = read_now()
+        if not self.has_permission(request):
+            return context
+        from outreach.models import Pause
+
+        return context | {
+            "navigation": build_navigation(request),
+            "pauses": Pause.objects.filter(is_paused=True),
+            "role_names": ", ".join(request.user.groups.values_list("name", flat=True)),
+        }
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        from config import pages
+
+        views = [
+            ("reglages/", pages.show_settings, "reglages"),
+            ("reglages/envois/", pages.show_pauses, "pauses"),
+            ("reglages/envois/changer/", pages.change_pause, "change_pause"),
+            ("reglages/systeme/", pages.show_system, "systeme"),
+            ("composants/", pages.show_components, "composants"),
+        ]
+        own = [path(route, self.admin_view(view), name=name) for route, view, name in views]
+        return own + super().get_urls()
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        from outreach.admin.today import read_today
+
+        today = read_today(user=request.user, now=read_now())
+        context = self.each_context(request) | {"title": "Aujourd’hui", "today": today} | (extra_context or {})
+        return TemplateResponse(request, self.index_template, context)
+
+    def app_index(
+        self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Pages are found by task, never by application."""
+        return redirect("admin:reglages")

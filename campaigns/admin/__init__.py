@@ -1,0 +1,23 @@
+from campaigns.admin import (
+    accounts,
+    allocataires,
+    campaigns,
+    imports,
+    plans,
+    programmes,
+    reference,
+    segments,
+    trust,
+)
+
+__all__ = [
+    "accounts",
+    "allocataires",
+    "campaigns",
+    "imports",
+    "plans",
+    "programmes",
+    "reference",
+    "segments",
+    "trust",
+]

@@ -1,0 +1,91 @@
+"""Forms of campaigns: creation from a plan, confirmation of a move."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AdminDateWidget
+
+from campaigns.enums import PlanFamily
+from campaigns.models import Campaign, Plan, Segment
+
+
+class StartCampaignForm(forms.Form):
+    """A plan, a public, a name: the plan brings the rest."""
+
+    plan = forms.ModelChoiceField(
+        label="Plan", queryset=Plan.objects.none(), help_text="Il apporte les étapes, les textes et la mesure."
+    )
+    segment = forms.ModelChoiceField(
+        label="Public",
+        queryset=Segment.objects.all(),
+        required=False,
+        empty_label="Le public prévu par le plan",
+        help_text="Choisissez un segment, ou gardez le public du plan.",
+    )
+    name = forms.CharField(
+        label="Nom de la campagne",
+        max_length=120,
+        help_text="Pour la retrouver. Exemple : Vie maritale, moins de 30 ans, mars 2026.",
+    )
+    starts_on = forms.DateField(
+        label="Premier jour d’envoi",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text="Vide : dès le lendemain du lancement.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        plans = Plan.objects.order_by("family", "name")
+        field = self.fields["plan"]
+        field.queryset = plans
+        by_family: dict[str, list[tuple[int, str]]] = {}
+        for plan in plans:
+            by_family.setdefault(str(PlanFamily(plan.family).label), []).append((plan.pk, plan.name))
+        field.choices = [("", "Choisissez un plan"), *by_family.items()]
+
+    def clean_name(self) -> str:
+        name = self.cleaned_data["name"].strip()
+        if Campaign.objects.filter(name=name).exists():
+            raise forms.ValidationError("Une campagne porte déjà ce nom. Ajoutez une date ou un territoire.")
+        return name
+
+
+class PlainMoveForm(forms.Form):
+    """A move that asks nothing more than to be confirmed."""
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        label="Raison", max_length=300, widget=forms.Textarea(attrs={"rows": 3}), help_text="Lue par toute l’équipe."
+    )
+
+
+class LaunchForm(forms.Form):
+    typed_size = forms.IntegerField(
+        label="Effectif attendu",
+        min_value=0,
+        help_text="Tapez le nombre de personnes attendu, tel qu’il a été approuvé.",
+        widget=forms.NumberInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class CampaignForm(forms.ModelForm):
+    class Meta:
+        model = Campaign
+        fields = [
+            "name", "segment", "starts_on", "ends_on", "night_size_max", "priority", "arms", "control_share",
+            "window_days", "justification",
+        ]  # fmt: skip
+        widgets = {
+            "starts_on": AdminDateWidget,
+            "ends_on": AdminDateWidget,
+            "arms": forms.Textarea(attrs={"rows": 4, "class": "av-code"}),
+            "justification": forms.Textarea(attrs={"rows": 3}),
+        }
+        help_texts = {
+            "control_share": "Entre 0 et 0,5. Les témoins, tirés au sort, ne reçoivent rien : c’est par eux que l’on "
+            "mesure l’effet.",
+            "arms": "Bras contactés : code, libellé et poids de chacun.",
+            "justification": "Obligatoire quand un critère est sensible.",
+        }

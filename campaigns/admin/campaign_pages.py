@@ -1,0 +1,98 @@
+"""Pages beside a campaign: what it would do, whom it kept, how it lived."""
+
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+
+from campaigns.admin.badges import campaign_badge
+from campaigns.admin.charts import BarChart, build_bar_chart
+from campaigns.admin.pages import crumb, render_page, require_permission
+from campaigns.enums import CONTROL_ARM, Exclusion
+from campaigns.models import Audience, Campaign, Member, read_now
+from campaigns.rules.lifecycle import MOVE_LABELS
+
+MAX_WAVES = 60
+
+
+def show_simulation(request: HttpRequest, object_id: int) -> HttpResponse:
+    """What tonight would do with this campaign. Counts only; nothing is written."""
+    require_permission(request, "campaigns.view_campaign")
+    from campaigns.simulation import simulate_campaign
+
+    campaign = _get(object_id)
+    simulation = simulate_campaign(campaign=campaign, now=read_now())
+    context = describe_simulation(simulation, campaign)
+    return _render(request, campaign, "campaigns/simulation.html", "Simulation", "simulation", **context)
+
+
+def show_audience(request: HttpRequest, object_id: int) -> HttpResponse:
+    """Every wave with its arms, and who was left out, by reason. Counts only."""
+    require_permission(request, "campaigns.view_campaign")
+    campaign = _get(object_id)
+    waves = campaign.audiences.filter(superseded_at=None).order_by("-number")
+    members = Member.objects.filter(campaign=campaign, audience__superseded_at=None)
+    return _render(
+        request,
+        campaign,
+        "campaigns/audience.html",
+        "Public",
+        "audience",
+        waves=waves[:MAX_WAVES],
+        totals=_totals(list(waves)),
+        exclusions=_chart("Laissées de côté, par raison", members.exclude(exclusion=""), "exclusion", _exclusion_label),
+        arms=_chart("Retenues, par bras", members.filter(exclusion=""), "arm", _arm_labels(campaign)),
+    )
+
+
+def show_life(request: HttpRequest, object_id: int) -> HttpResponse:
+    """Who did what, when and why, most recent first."""
+    require_permission(request, "campaigns.view_campaign")
+    campaign = _get(object_id)
+    moves = campaign.moves.select_related("by").order_by("-at", "-pk")
+    entries = [{"label": MOVE_LABELS.get(move.move, move.move), "move": move} for move in moves]
+    return _render(request, campaign, "campaigns/life.html", "Vie de la campagne", "life", entries=entries)
+
+
+def describe_simulation(simulation: Any, campaign: Campaign) -> dict[str, Any]:
+    values = asdict(simulation) if is_dataclass(simulation) and not isinstance(simulation, type) else dict(simulation)
+    return {"simulation": values}
+
+
+def _get(object_id: int) -> Campaign:
+    return get_object_or_404(Campaign.objects.select_related("plan", "segment"), pk=object_id)
+
+
+def _totals(waves: list[Audience]) -> dict[str, int]:
+    names = ("targeted_count", "retained_count", "control_count")
+    return {name: sum(getattr(wave, name) for wave in waves) for name in names}
+
+
+def _chart(title: str, members: Any, column: str, label: Any) -> BarChart:
+    counts = members.values_list(column).annotate(count=Count("pk")).order_by("-count")
+    return build_bar_chart(title, [(label(code), count) for code, count in counts])
+
+
+def _exclusion_label(code: str) -> str:
+    return str(Exclusion(code).label)
+
+
+def _arm_labels(campaign: Campaign) -> Any:
+    labels = {arm["code"]: arm.get("label") or arm["code"] for arm in campaign.arms}
+    labels[CONTROL_ARM] = "Témoins (ne reçoivent rien)"
+    return lambda code: labels.get(code, code)
+
+
+def _render(
+    request: HttpRequest, campaign: Campaign, template: str, title: str, tab: str, **context: Any
+) -> HttpResponse:
+    crumbs = [
+        crumb("Campagnes", "campaigns_campaign_changelist"),
+        crumb(campaign.name, "campaigns_campaign_change", campaign.pk),
+    ]
+    badge = campaign_badge(campaign.status)
+    return render_page(
+        request, template, title=title, campaign=campaign, badge=badge, tab=tab, crumbs=crumbs, **context
+    )

@@ -1,0 +1,168 @@
+"""Campaigns: list, creation from a plan, the page that says what is next, simulation, audience, life."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+from django.utils.safestring import SafeString
+
+from campaigns.admin.badges import campaign_badge
+from campaigns.admin.campaign_forms import CampaignForm, StartCampaignForm
+from campaigns.admin.campaign_moves import move_campaign
+from campaigns.admin.campaign_pages import show_audience, show_life, show_simulation
+from campaigns.admin.charts import french_number, french_percent
+from campaigns.admin.pages import crumb, render_page, require_permission
+from campaigns.admin.stages import describe_standing
+from campaigns.admin.step_preview import preview_step
+from campaigns.lifecycle import record_edit, start_campaign
+from campaigns.models import Campaign, Step, read_now
+from campaigns.plan_public import segment_of_plan
+
+
+class StepInline(admin.StackedInline):
+    model = Step
+    extra = 0
+    fields = [
+        ("position", "label"),
+        ("channel", "arm"),
+        ("anchor", "offset_days", "valid_days"),
+        "subject",
+        "body",
+        "preview",
+    ]
+    readonly_fields = ["preview"]
+    verbose_name = "étape"
+
+    @admin.display(description="aperçu")
+    def preview(self, step: Step) -> SafeString | str:
+        return preview_step(step) if step.pk else "L’aperçu apparaît après l’enregistrement."
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> forms.Field | None:
+        if db_field.name == "body":
+            kwargs["widget"] = forms.Textarea(attrs={"rows": 5, "cols": 60})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may_edit(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may_edit(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may_edit(request, obj)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("campaigns.view_campaign")
+
+    def _may_edit(self, request: HttpRequest, campaign: Campaign | None) -> bool:
+        """The steps belong to whoever may edit the campaign, and only while it is a draft."""
+        return bool(campaign and campaign.is_editable and request.user.has_perm("campaigns.change_campaign"))
+
+
+@admin.register(Campaign)
+class CampaignAdmin(admin.ModelAdmin):
+    form = CampaignForm
+    inlines = [StepInline]
+    list_display = ["name", "state", "plan", "size", "starts_on", "launched_at"]
+    list_filter = ["status", "plan__family"]
+    list_select_related = ["plan"]
+    search_fields = ["name", "plan__name"]
+    search_help_text = "Nom de la campagne ou du plan"
+    change_form_template = "campaigns/change_form.html"
+    list_per_page = 50
+
+    @admin.display(description="état", ordering="status")
+    def state(self, campaign: Campaign) -> SafeString:
+        return campaign_badge(campaign.status).render()
+
+    @admin.display(description="effectif attendu", ordering="expected_size")
+    def size(self, campaign: Campaign) -> str:
+        return "—" if campaign.expected_size is None else french_number(campaign.expected_size)
+
+    @admin.display(description="plan")
+    def plan_name(self, campaign: Campaign) -> str:
+        return campaign.plan.name
+
+    @admin.display(description="bras contactés")
+    def arms_text(self, campaign: Campaign) -> str:
+        return ", ".join(f"{arm.get('label') or arm.get('code')} (poids {arm.get('share')})" for arm in campaign.arms)
+
+    @admin.display(description="part de témoins")
+    def control_text(self, campaign: Campaign) -> str:
+        return french_percent(float(campaign.control_share)) if campaign.control_share else "Aucun témoin"
+
+    def get_fieldsets(
+        self, request: HttpRequest, obj: Campaign | None = None
+    ) -> list[tuple[str | None, dict[str, Any]]]:
+        measured = (
+            ["arms", "control_share"] if self.has_change_permission(request, obj) else ["arms_text", "control_text"]
+        )
+        return [
+            (None, {"fields": ["name", "plan_name", "segment", "justification"]}),
+            ("Quand", {"fields": ["starts_on", "ends_on", "night_size_max", "priority"]}),
+            ("Comment mesurer", {"fields": [*measured, "window_days"]}),
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Campaign | None = None) -> list[str]:
+        return ["plan_name", "arms_text", "control_text"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.is_editable)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:
+        return super().get_queryset(request).select_related("plan", "segment")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:object_id>/simulation/", view(show_simulation), name="campaign_simulation"),
+            path("<int:object_id>/audience/", view(show_audience), name="campaign_audience"),
+            path("<int:object_id>/vie/", view(show_life), name="campaign_life"),
+            path("<int:object_id>/action/<slug:slug>/", view(move_campaign), name="campaign_move"),
+            *super().get_urls(),
+        ]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """A campaign starts from a plan: the plan's steps and texts are copied, then adapted."""
+        require_permission(request, "campaigns.add_campaign")
+        form = StartCampaignForm(request.POST or None, initial={"plan": request.GET.get("plan")})
+        if request.method == "POST" and form.is_valid():
+            campaign = self._start(request, form.cleaned_data)
+            messages.success(request, "Brouillon créé. Relisez les étapes et les textes, puis soumettez.")
+            return redirect("admin:campaigns_campaign_change", campaign.pk)
+        crumbs = [crumb("Campagnes", "campaigns_campaign_changelist")]
+        return render_page(request, "campaigns/start.html", title="Nouvelle campagne", form=form, crumbs=crumbs)
+
+    def _start(self, request: HttpRequest, values: dict[str, Any]) -> Campaign:
+        plan = values["plan"]
+        segment = values["segment"] or segment_of_plan(plan=plan, by=request.user)
+        overrides = {"starts_on": values["starts_on"]} if values["starts_on"] else {}
+        return start_campaign(
+            plan=plan, segment=segment, name=values["name"], by=request.user, now=read_now(), **overrides
+        )
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        campaign = self.get_object(request, object_id)
+        context: dict[str, Any] = {"show_save_and_add_another": False, "crumbs": [self._list_crumb()]}
+        if campaign is not None:
+            standing = describe_standing(campaign, request.user)
+            context |= {"campaign": campaign, "standing": standing, "tab": "campaign", "title": campaign.name}
+            context |= {"badge": campaign_badge(campaign.status), "subtitle": None}
+        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if form.has_changed() or any(formset.has_changed() for formset in formsets):
+            record_edit(campaign=form.instance, by=request.user, now=read_now())
+
+    def _list_crumb(self) -> dict[str, str]:
+        return crumb("Campagnes", "campaigns_campaign_changelist")

@@ -1,0 +1,37 @@
+"""What the pages of the campaigns' admin share."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+
+def require_permission(request: HttpRequest, permission: str) -> None:
+    """Deny by default: 403 without this permission."""
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
+
+
+def render_page(request: HttpRequest, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
+    """A page of ours inside the admin. ``crumbs``: what stands between home and the title, see ``crumb``."""
+    return TemplateResponse(request, template, admin.site.each_context(request) | context, status=status)
+
+
+def crumb(label: str, url_name: str, *args: Any) -> dict[str, str]:
+    return {"label": label, "url": reverse(f"admin:{url_name}", args=args)}
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Rows that only stories write: seen here, never edited."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

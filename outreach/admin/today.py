@@ -1,0 +1,122 @@
+"""What needs one today, read in a few queries."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db.models import Count, Q
+from django.urls import reverse
+
+from campaigns.admin.badges import Badge, campaign_badge
+from campaigns.enums import CampaignStatus
+from campaigns.models import Campaign, User
+from outreach.admin.badges import night_badge
+from outreach.enums import TouchStatus
+from outreach.models import Call, Night, Reply, Touch
+
+MAX_CAMPAIGNS = 12
+
+
+@dataclass(frozen=True)
+class Task:
+    count: int
+    title: str
+    text: str
+    url: str
+    action: str
+
+
+@dataclass(frozen=True)
+class RunningCampaign:
+    campaign: Campaign
+    badge: Badge
+    due: int
+    done: int
+
+
+@dataclass(frozen=True)
+class Today:
+    tasks: list[Task]
+    night: Night | None
+    night_badge: Badge | None
+    night_problems: list[str]
+    running: list[RunningCampaign]
+
+
+def read_today(*, user: User, now: datetime) -> Today:
+    """Tasks this user may do, last night, campaigns that act. Only tasks with something to do."""
+    tasks = [*_campaign_tasks(user), *_contact_tasks(user, now)]
+    night = Night.objects.first() if user.has_perm("outreach.view_night") else None
+    problems = list(night.steps.exclude(problem="").values_list("problem", flat=True)) if night else []
+    return Today(
+        tasks=[task for task in tasks if task.count],
+        night=night,
+        night_badge=night_badge(night.status) if night else None,
+        night_problems=problems,
+        running=_running_campaigns(now) if user.has_perm("campaigns.view_campaign") else [],
+    )
+
+
+def _campaign_tasks(user: User) -> list[Task]:
+    if not user.has_perm("campaigns.view_campaign"):
+        return []
+    counts = dict(Campaign.objects.order_by().values_list("status").annotate(Count("pk")))
+    specs = [
+        (CampaignStatus.SUBMITTED, "campaigns.approve_campaign", "à approuver",
+         "Relisez le public, les textes et l’effectif, puis approuvez ou renvoyez.", "Examiner"),
+        (CampaignStatus.APPROVED, "campaigns.approve_campaign", "à lancer",
+         "Approuvées : elles n’envoient rien tant que personne ne les lance.", "Lancer"),
+        (CampaignStatus.DRAFT, "campaigns.change_campaign", "en brouillon",
+         "À compléter, puis à soumettre à un superviseur.", "Compléter"),
+        (CampaignStatus.PAUSED, "campaigns.view_campaign", "en pause",
+         "Rien ne part. Un superviseur peut les reprendre.", "Voir"),
+    ]  # fmt: skip
+    base = reverse("admin:campaigns_campaign_changelist")
+    return [
+        Task(
+            counts.get(status, 0),
+            _campaigns(counts.get(status, 0), words),
+            text,
+            f"{base}?status__exact={status}",
+            action,
+        )
+        for status, permission, words, text, action in specs
+        if user.has_perm(permission)
+    ]
+
+
+def _campaigns(count: int, words: str) -> str:
+    return f"campagne{'s' if count > 1 else ''} {words}"
+
+
+def _contact_tasks(user: User, now: datetime) -> list[Task]:
+    tasks = []
+    if user.has_perm("outreach.add_callattempt"):
+        calls = Call.objects.filter(Q(next_try_at=None) | Q(next_try_at__lte=now), done_at=None).count()
+        text = "La liste du jour est prête : prenez l’appel suivant."
+        tasks.append(Task(calls, "appels à passer", text, reverse("admin:outreach_call_changelist"), "Appeler"))
+    if user.has_perm("outreach.change_reply"):
+        replies = Reply.objects.filter(handled_at=None).count()
+        text = "Les STOP sont déjà appliqués ; les réponses ambiguës viennent d’abord."
+        tasks.append(Task(replies, "réponses à lire", text, reverse("admin:outreach_reply_changelist"), "Lire"))
+    if user.has_perm("outreach.change_touch"):
+        uncertain = Touch.objects.filter(status=TouchStatus.UNCONFIRMED).count()
+        text = "L’opérateur n’a pas confirmé. Rien n’est renvoyé sans votre décision."
+        tasks.append(
+            Task(uncertain, "contacts incertains", text, reverse("admin:outreach_touch_changelist"), "Décider")
+        )
+    return tasks
+
+
+def _running_campaigns(now: datetime) -> list[RunningCampaign]:
+    """Running and paused campaigns with what was due today and what has left."""
+    day = now.astimezone(ZoneInfo(settings.TIME_ZONE)).replace(hour=0, minute=0, second=0, microsecond=0)
+    due = Q(touches__due_at__gte=day, touches__due_at__date=day.date())
+    waiting = Q(touches__status__in=[TouchStatus.PLANNED, TouchStatus.CLAIMED, TouchStatus.SENDING])
+    campaigns = (
+        Campaign.objects.filter(status__in=[CampaignStatus.RUNNING, CampaignStatus.PAUSED])
+        .annotate(due_count=Count("touches", filter=due), waiting_count=Count("touches", filter=due & waiting))
+        .order_by("priority", "name")[:MAX_CAMPAIGNS]
+    )
+    return [RunningCampaign(c, campaign_badge(c.status), c.due_count, c.due_count - c.waiting_count) for c in campaigns]
