@@ -1,0 +1,185 @@
+"""A CSV file as a stream of numbered lines, whatever its encoding and separator, in constant memory."""
+
+import codecs
+import csv
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from campaigns.rules.nir import holds_nir
+from campaigns.rules.population_columns import MAX_LINE, InvalidLine, check_line
+
+SEPARATORS = (";", ",", "\t")
+_HEAD = 65_536
+_BLOCK = 1 << 20
+_BINARY = {
+    b"PK\x03\x04": "un classeur Excel ou une archive",
+    b"\xd0\xcf\x11\xe0": "un classeur Excel",
+    b"%PDF": "un document PDF",
+    b"\x89PNG": "une image",
+    b"\xff\xd8\xff": "une image",
+    b"GIF8": "une image",
+    b"\x1f\x8b": "une archive",
+}
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+class UnreadableFile(Exception):
+    """The file as a whole cannot be read as CSV; the message is a French sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class CsvSource:
+    path: Path
+    sha256: str
+    encoding: str
+    separator: str
+    header: list[str]
+
+
+def open_source(path: Path) -> CsvSource:
+    """Look at the whole file once: fingerprint, encoding, separator, header. Raises ``UnreadableFile``."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        raise UnreadableFile("Le fichier est absent ou illisible. Vérifier son emplacement et ses droits.") from None
+    _refuse_binary(head)
+    encoding = _encoding_of(path, head)
+    header = _read_header(path, encoding)
+    separator = max(SEPARATORS, key=header.count)
+    try:
+        return CsvSource(path, _sha256(path), encoding, separator, split_line(header, separator))
+    except InvalidLine as refusal:
+        raise UnreadableFile(f"Première ligne : {refusal}") from None
+
+
+def read_records(source: CsvSource) -> Iterator[tuple[int, list[str] | InvalidLine]]:
+    """Number and cells of each line after the header, or the reason why it has none. Blank lines are not lines."""
+    lines = read_lines(source.path, source.encoding)
+    next(lines)
+    for number, text in lines:
+        try:
+            yield number, _cells_of(text, source)
+        except InvalidLine as refusal:
+            yield number, refusal
+
+
+def read_lines(path: Path, encoding: str) -> Iterator[tuple[int, str | None]]:
+    """Number and text of each line that is not blank; None for a line over ``MAX_LINE``, which is never held whole.
+
+    A line is a record: a quoted cell cannot span two lines, so that one stray quote never swallows the rest.
+    """
+    errors = "replace" if encoding.startswith("utf-16") else "surrogateescape"
+    with path.open(encoding=encoding, errors=errors, newline="\n") as file:
+        number = 0
+        while text := file.readline(MAX_LINE):
+            number += 1
+            is_whole = text.endswith("\n") or len(text) < MAX_LINE
+            if not is_whole:
+                _skip_line(file)
+                yield number, None
+            elif text.strip():
+                yield number, text.rstrip("\r\n")
+
+
+def split_line(text: str, separator: str) -> list[str]:
+    """Cells of a line, stripped. Raises ``InvalidLine`` when a quote is left open."""
+    if '"' not in text:
+        return [cell.strip() for cell in text.split(separator)]
+    try:
+        return [cell.strip() for cell in next(csv.reader([text], delimiter=separator, strict=True))]
+    except csv.Error:
+        raise InvalidLine("Un guillemet n’est pas fermé, ou il est mal placé.") from None
+
+
+def _cells_of(text: str | None, source: CsvSource) -> list[str]:
+    if text is None:
+        raise InvalidLine(f"La ligne dépasse {MAX_LINE} caractères.", value_class="ligne démesurée")
+    check_line(text)
+    return split_line(text, source.separator)
+
+
+def _skip_line(file: TextIO) -> None:
+    while (rest := file.readline(_HEAD)) and not rest.endswith("\n"):
+        pass
+
+
+def _read_header(path: Path, encoding: str) -> str:
+    first = next(read_lines(path, encoding), None)
+    if first is None:
+        raise UnreadableFile("Le fichier est vide. La première ligne doit nommer les colonnes.")
+    text = first[1]
+    if text is None or any(ord(c) < 32 and c != "\t" for c in text):
+        raise UnreadableFile("Ce fichier n’est pas du texte. Enregistrer l’extraction au format CSV.")
+    if holds_nir(text):
+        raise UnreadableFile(
+            "La première ligne contient un numéro de sécurité sociale : elle doit nommer les colonnes, et aucune ligne "
+            "ne doit porter de NIR."
+        )
+    return text
+
+
+def _refuse_binary(head: bytes) -> None:
+    if not head.strip():
+        raise UnreadableFile("Le fichier est vide. La première ligne doit nommer les colonnes.")
+    for mark, what in _BINARY.items():
+        if head.startswith(mark):
+            raise UnreadableFile(f"Ce fichier est {what}, pas du texte. Enregistrer l’extraction au format CSV.")
+
+
+def _encoding_of(path: Path, head: bytes) -> str:
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise UnreadableFile("L’encodage du fichier est inconnu. L’enregistrer en UTF-8.")
+    for mark, encoding in _MARKS.items():
+        if head.startswith(mark):
+            return encoding
+    first = head.split(b"\n", 1)[0]
+    if b"\x00" in first:
+        return _utf16_without_mark(first)
+    return "utf-8" if _is_utf8(path) else "cp1252"
+
+
+def _utf16_without_mark(first: bytes) -> str:
+    """A header is nearly all ASCII: in UTF-16 every second byte is null."""
+    for encoding, zeros in (("utf-16-le", first[1::2]), ("utf-16-be", first[0::2])):
+        if zeros.count(0) > 0.9 * len(zeros) and first.count(0) <= len(zeros):
+            return encoding
+    raise UnreadableFile("Ce fichier n’est pas du texte, ou son encodage est inconnu. L’enregistrer en CSV, en UTF-8.")
+
+
+def _is_utf8(path: Path) -> bool:
+    """UTF-8 unless more lines contradict it than show it: a few torn lines must not turn every accent to rubbish."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return _most_lines_are_utf8(path)
+    return True
+
+
+def _most_lines_are_utf8(path: Path) -> bool:
+    balance = 0
+    with path.open("rb") as file:
+        while line := file.readline(MAX_LINE):
+            if not line.isascii():
+                balance += 1 if _decodes(line) else -1
+    return balance > 0
+
+
+def _decodes(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

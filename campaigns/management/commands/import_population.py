@@ -1,0 +1,42 @@
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from campaigns.models import read_now
+from campaigns.population_import import ImportRefused, import_population
+
+
+class Command(BaseCommand):
+    help = "Importe une extraction d’allocataires au format CSV."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, help="fichier CSV (; , ou tabulation ; UTF-8, UTF-16 ou cp1252)")
+        parser.add_argument(
+            "--map",
+            action="append",
+            default=[],
+            metavar="COLONNE=CHAMP",
+            help="dit ce que porte une colonne ; sans champ après le signe =, la colonne est ignorée",
+        )
+        parser.add_argument("--accept-rejections", action="store_true", help="importe même au-delà de 1 %% de rejets")
+        parser.add_argument("--full", action="store_true", help="extraction complète : clôt les dossiers absents")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            done = import_population(
+                path=options["file"],
+                file_name=options["file"].name,
+                by=None,
+                now=read_now(),
+                mapping=dict(pair.partition("=")[::2] for pair in options["map"]),
+                accept_rejections=options["accept_rejections"],
+                is_full_extract=options["full"],
+            )
+        except ImportRefused as refusal:
+            raise CommandError(str(refusal)) from None
+        self.stdout.write(
+            f"{done.read_count} lignes lues : {done.created_count} créées, {done.updated_count} modifiées, "
+            f"{done.unchanged_count} inchangées, {done.rejected_count} rejetées. {done.problem}".strip()
+        )
