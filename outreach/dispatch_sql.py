@@ -1,7 +1,10 @@
 """The statements of ``outreach.dispatch``, in the order in which a batch meets them."""
 
+from collections.abc import Iterable
+
 from campaigns.enums import CampaignStatus, FactState
 from outreach.enums import AttemptStatus, TouchStatus
+from outreach.rules.stopping import CHECKS, Check
 from outreach.stopping import PAUSED, SITUATION, STALE_FEED, checks_sql, verdict_sql
 
 # Autocommitted: a claim is only a lease. What cannot be sent now is not claimed, so that nobody turns in circles.
@@ -48,10 +51,10 @@ WITH gone AS (
 UPDATE campaigns_contactfact f SET state = '{FactState.RELEASED}' FROM gone WHERE f.touch_ref = gone.id"""
 
 # The decisive statement: run after the locks, so that its snapshot sees every STOP committed before them.
-DECIDE = f"""
+_DECIDE = f"""
 WITH clock AS MATERIALIZED (SELECT app_now() AS now),
 verdicts AS MATERIALIZED (
-    SELECT t.id, {verdict_sql()} AS code
+    SELECT t.id, {{verdict}} AS code
     {SITUATION}
      WHERE t.id = ANY(%(touches)s) AND t.status = '{TouchStatus.CLAIMED}' AND t.claimed_by = %(claimer)s),
 decided AS (
@@ -65,7 +68,7 @@ decided AS (
            claimed_by = CASE checks.effect WHEN 'SEND' THEN t.claimed_by ELSE '' END,
            claimed_until = CASE checks.effect WHEN 'SEND' THEN clock.now + %(crash_after)s END,
            status_at = clock.now
-      FROM verdicts JOIN {checks_sql()} ON checks.code = verdicts.code CROSS JOIN clock
+      FROM verdicts JOIN {{checks}} ON checks.code = verdicts.code CROSS JOIN clock
      WHERE t.id = verdicts.id AND t.status = '{TouchStatus.CLAIMED}' AND t.claimed_by = %(claimer)s
     RETURNING t.id, t.campaign_id, t.attempt_count, checks.code, checks.effect,
               extract(epoch FROM least(t.closes_at, t.expires_at) - clock.now)::int AS seconds_left),
@@ -84,3 +87,11 @@ intents AS (
     RETURNING touch_id, uuid)
 SELECT d.id, d.campaign_id, d.code, d.effect, d.seconds_left, intents.uuid
   FROM decided d LEFT JOIN intents ON intents.touch_id = d.id"""
+
+
+def decide_sql(checks: Iterable[Check]) -> str:
+    checks = tuple(checks)
+    return _DECIDE.format(verdict=verdict_sql(checks), checks=checks_sql(checks))
+
+
+DECIDE = decide_sql(CHECKS)

@@ -14,7 +14,7 @@ from campaigns.enums import CampaignStatus, Channel, FactState, OutcomeStage
 from campaigns.models import Campaign
 from campaigns.rules.lifecycle import fingerprint
 from outreach.enums import AttemptStatus
-from outreach.rules.stopping import CHECKS, TIME_LEFT, Check
+from outreach.rules.stopping import TIME_LEFT, Check
 
 SITUATION = """
       FROM outreach_touch t
@@ -90,17 +90,22 @@ CONDITIONS: Mapping[str, str] = {
         AND NOT EXISTS (SELECT 1 FROM {_MADE_FACTS} AND f.campaign_id = t.campaign_id)
         AND (SELECT count(DISTINCT f.campaign_id) FROM {_MADE_FACTS} AND NOT f.is_exempt
               AND f.campaign_id <> t.campaign_id AND f.at > clock.now - interval '7 days') >= %(cap_7_days)s""",
+    "call_attempts": """(
+        SELECT count(*) FROM outreach_callattempt ring
+          JOIN outreach_call rung ON rung.id = ring.call_id JOIN outreach_touch o ON o.id = rung.touch_id
+         WHERE o.allocataire_id = t.allocataire_id
+           AND ring.at > clock.now - interval '30 days') >= %(cap_call_attempts)s""",
     "same_person_in_batch": "row_number() OVER (PARTITION BY t.allocataire_id ORDER BY t.priority, t.due_at, t.id) > 1",
 }
 
 
-def verdict_sql(checks: Iterable[Check] = CHECKS) -> str:
+def verdict_sql(checks: Iterable[Check]) -> str:
     """A CASE that gives the code of the first check that holds, '' when nothing stops the contact."""
     whens = "\n".join(f"        WHEN {CONDITIONS[check.code]} THEN '{check.code}'" for check in checks)
     return f"CASE\n{whens}\n        ELSE '' END"
 
 
-def checks_sql(checks: Iterable[Check] = CHECKS) -> str:
+def checks_sql(checks: Iterable[Check]) -> str:
     """The table of checks as VALUES (code, effect, reason), with the row that says: send."""
     rows = ", ".join(f"('{check.code}', '{check.effect}', '{check.reason}')" for check in checks)
     return f"(VALUES ('', 'SEND', ''), {rows}) AS checks(code, effect, reason)"
@@ -119,6 +124,7 @@ def stopping_values() -> dict[str, object]:
         "time_left": TIME_LEFT,
         "cap_30_days": settings.CAP_CONTACTS_30_DAYS,
         "cap_7_days": settings.CAP_CAMPAIGNS_7_DAYS,
+        "cap_call_attempts": settings.CAP_CALL_ATTEMPTS_30_DAYS,
     }
 
 

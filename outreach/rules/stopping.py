@@ -50,4 +50,9 @@ CHECKS: tuple[Check, ...] = (
     Check("cap_7_days", Effect.SUPPRESS, Suppression.CAP),
     Check("same_person_in_batch", Effect.HOLD),
 )
-BY_CODE = {check.code: check for check in CHECKS}
+
+# A call is made one at a time by a person, and rings are counted besides contacts.
+CALL_CHECKS = (
+    *(check for check in CHECKS if check.code != "same_person_in_batch"),
+    Check("call_attempts", Effect.SUPPRESS, Suppression.CAP),
+)

@@ -1,17 +1,15 @@
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 
 from campaigns.enums import FactState
-from campaigns.models import ContactFact, set_clock
+from campaigns.models import ContactFact
 from outreach.channels.fake import FakeGateway
-from outreach.channels.ports import OutgoingMessage, SendOutcome, SendResult
 from outreach.channels.registry import use_gateway
 from outreach.dispatch import DispatchReport, dispatch_due
 from outreach.enums import AttemptStatus, TouchStatus
 from outreach.models import Attempt, Touch
-from tests.outreach.waves import MORNING, make_wave
+from tests.outreach.waves import make_wave
 
 pytestmark = pytest.mark.django_db
 
