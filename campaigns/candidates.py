@@ -86,7 +86,7 @@ CAP = """id IN (
           FROM campaigns_contactfact
          WHERE state = ANY(%(counted)s) AND NOT is_exempt
            AND at > %(now)s - interval '30 days' AND at < %(now)s + interval '30 days') w
-     WHERE GREATEST(last_at, %(now)s) - LEAST(first_at, %(now)s) < interval '30 days')"""
+     WHERE first_at IS NOT NULL AND GREATEST(last_at, %(now)s) - LEAST(first_at, %(now)s) < interval '30 days')"""
 SHARED_MOBILE = """mobile <> '' AND usable && '{SMS,CALL}' AND (id IN (
     SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY mobile ORDER BY matricule) AS place
                       FROM candidate WHERE exclusion = '' AND mobile <> '' AND usable && '{SMS,CALL}') w

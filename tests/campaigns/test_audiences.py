@@ -1,0 +1,451 @@
+"""The freeze, on real PostgreSQL: who is left out and why, who is drawn, and that the draw can be done again."""
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, transaction
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from campaigns.audiences import (
+    AudienceDrifted,
+    DrawNotReplayable,
+    count_exclusions,
+    freeze_audience,
+    replay_draw,
+)
+from campaigns.enums import CONTROL_ARM, CampaignStatus, Channel, Exclusion, FactState, PlanMode
+from campaigns.models import Allocataire, Audience, Campaign, ContactFact, Member, Opposition
+from campaigns.rules.contactability import is_reachable, stratum_of, usable_channels
+from campaigns.rules.pressure import Contact, Limits, breaks_cap
+from tests.factories import (
+    NIGHT,
+    NOW,
+    make_allocataire,
+    make_allocataires,
+    make_audience,
+    make_campaign,
+    make_commune,
+    make_contact_fact,
+    make_control,
+    make_epci,
+    make_member,
+    make_plan,
+    make_running_campaign,
+    step_values,
+)
+
+pytestmark = pytest.mark.django_db
+
+TWO_ARMS = [{"code": "SMS", "label": "SMS", "share": 1}, {"code": "APPEL", "label": "Appel", "share": 1}]
+TWO_ARM_STEPS = [step_values(arm="SMS"), step_values(Channel.CALL, arm="APPEL", position=2)]
+
+
+def freeze(campaign: Campaign, *, night: date = NIGHT, now: datetime = NOW) -> Audience:
+    audience = freeze_audience(campaign=campaign, night_on=night, now=now)
+    assert audience is not None
+    return audience
+
+
+def exclusion_of(person: Allocataire, **campaign_values) -> str:
+    """The exclusion of one person, alone in a campaign."""
+    campaign = campaign_values.pop("campaign", None)
+    campaign = campaign or make_running_campaign(expected_size=Allocataire.objects.count(), **campaign_values)
+    return freeze(campaign).members.get(allocataire=person).exclusion
+
+
+def arms_of(audience: Audience) -> Counter[str]:
+    return Counter(audience.members.retained().values_list("arm", flat=True))
+
+
+def test_everybody_reachable_is_retained_and_drawn_exactly():
+    make_allocataires(787)
+    audience = freeze(make_running_campaign(expected_size=787, control_share=Decimal("0.1")))
+    assert (audience.targeted_count, audience.retained_count, audience.control_count) == (787, 787, 79)
+    assert arms_of(audience) == {CONTROL_ARM: 79, "SMS": 708}
+    assert audience.members.control().count() == 79
+    assert audience.members.to_contact().count() == 708
+    assert audience.fingerprint == audience.campaign.approved_fingerprint
+    assert replay_draw(audience)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({}, ""),
+        ({"deceased_on": date(2026, 1, 1)}, Exclusion.DECEASED),
+        ({"closed_on": NIGHT}, Exclusion.CLOSED),
+        ({"closed_on": NIGHT + timedelta(days=1)}, ""),
+        ({"is_under_guardianship": True}, Exclusion.GUARDIANSHIP),
+        ({"mobile": ""}, Exclusion.NO_ADDRESS),
+        ({"sms_allowed": False}, Exclusion.NO_ADDRESS),
+        ({"deceased_on": date(2026, 1, 1), "closed_on": NIGHT, "mobile": ""}, Exclusion.DECEASED),
+        ({"closed_on": NIGHT, "is_under_guardianship": True}, Exclusion.CLOSED),
+    ],
+)
+def test_what_the_file_says(values, reason):
+    assert exclusion_of(make_allocataire(**values)) == reason
+
+
+@pytest.mark.parametrize(
+    ("opposition", "reason"),
+    [
+        ({}, Exclusion.OPPOSED),
+        ({"channel": "SMS"}, Exclusion.OPPOSED),
+        ({"channel": "EMAIL"}, ""),
+        ({"theme": "vie-maritale"}, Exclusion.OPPOSED),
+        ({"theme": "logement"}, ""),
+        ({"channel": "SMS", "theme": "vie-maritale"}, Exclusion.OPPOSED),
+        ({"lifted_at": NOW - timedelta(days=1)}, ""),
+    ],
+)
+def test_oppositions_to_an_sms_campaign(opposition, reason):
+    person = make_allocataire()
+    Opposition.objects.create(allocataire=person, source="AGENT", recorded_at=NOW, **opposition)
+    assert exclusion_of(person, plan=make_plan(theme="vie-maritale")) == reason
+
+
+@pytest.mark.parametrize(
+    ("opposed", "values", "reason"),
+    [
+        (["SMS"], {}, ""),  # e-mail is left
+        (["SMS", "EMAIL"], {}, Exclusion.OPPOSED),
+        (["SMS"], {"email": ""}, Exclusion.NO_ADDRESS),  # not opposed to everything, yet nothing is left
+        ([], {"mobile": ""}, ""),
+        ([], {"mobile": "", "email_allowed": False}, Exclusion.NO_ADDRESS),
+    ],
+)
+def test_one_open_channel_of_an_arm_is_enough(opposed, values, reason):
+    person = make_allocataire(**values)
+    for channel in opposed:
+        Opposition.objects.create(allocataire=person, source="AGENT", recorded_at=NOW, channel=channel)
+    assert exclusion_of(person, steps=[step_values(), step_values(Channel.EMAIL, position=2)]) == reason
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({}, ""),
+        ({"call_allowed": False}, Exclusion.NO_ADDRESS),
+        ({"landline": ""}, ""),  # a mobile can be called
+        ({"sms_allowed": False}, Exclusion.NO_ADDRESS),
+    ],
+)
+def test_every_arm_must_reach_whoever_is_drawn(values, reason):
+    """Otherwise those of the call arm would not be like those of the SMS arm."""
+    assert exclusion_of(make_allocataire(**values), arms=TWO_ARMS, steps=TWO_ARM_STEPS) == reason
+
+
+@pytest.mark.parametrize(
+    ("is_sensitive", "days_ago", "state", "reason"),
+    [
+        (True, 700, FactState.DELIVERED, Exclusion.SENSITIVE_THEME),
+        (True, 731, FactState.DELIVERED, ""),
+        (True, 700, FactState.RELEASED, ""),
+        (False, 700, FactState.DELIVERED, ""),
+    ],
+)
+def test_a_sensitive_theme_is_not_raised_twice(is_sensitive, days_ago, state, reason):
+    person = make_allocataire()
+    before = make_campaign(plan=make_plan(theme="vie-maritale"))
+    make_contact_fact(person, before, at=NOW - timedelta(days=days_ago), state=state)
+    assert exclusion_of(person, plan=make_plan(theme="vie-maritale", is_sensitive=is_sensitive)) == reason
+
+
+@pytest.mark.parametrize(
+    ("theme", "days_ago", "superseded", "reason"),
+    [
+        ("dtr", 60, False, Exclusion.CONTROL_ELSEWHERE),
+        ("dtr", 61, False, ""),  # the window of the other campaign is closed
+        ("logement", 1, False, ""),
+        ("dtr", 1, True, ""),
+    ],
+)
+def test_a_temoin_is_left_alone_while_she_is_measured(theme, days_ago, superseded, reason):
+    person = make_allocataire()
+    elsewhere = make_campaign(plan=make_plan(theme=theme), window_days=60)
+    wave = make_audience(
+        elsewhere, night_on=NIGHT - timedelta(days=days_ago), superseded_at=NOW if superseded else None
+    )
+    make_control(wave, person)
+    assert exclusion_of(person, plan=make_plan(theme="dtr")) == reason
+
+
+@pytest.mark.parametrize(
+    ("facts", "plan_values", "reason"),
+    [
+        ([(-1, {})], {}, Exclusion.CAP),
+        ([(+3, {"state": FactState.RESERVED})], {}, Exclusion.CAP),
+        ([(-1, {"state": FactState.RELEASED})], {}, ""),
+        ([(-1, {"is_exempt": True})], {}, ""),
+        ([(-7, {})], {}, ""),
+        ([(-8, {}), (-12, {}), (-20, {}), (-29, {})], {}, Exclusion.CAP),
+        ([(-8, {}), (-12, {}), (-20, {})], {}, ""),
+        ([(-1, {})], {"is_exempt_from_cap": True}, ""),
+    ],
+)
+def test_cap(facts, plan_values, reason):
+    person, other = make_allocataire(), make_campaign()
+    for days, values in facts:
+        make_contact_fact(person, other, at=NOW + timedelta(days=days), **values)
+    assert exclusion_of(person, plan=make_plan(**plan_values)) == reason
+
+
+def test_of_people_who_share_a_mobile_the_smallest_matricule_is_kept():
+    people = [make_allocataire(matricule=m, mobile="+33611111111") for m in ("0300", "0100", "0200")]
+    audience = freeze(make_running_campaign(expected_size=3))
+    kept = {m.allocataire.matricule: m.exclusion for m in audience.members.select_related("allocataire")}
+    assert kept == {"0100": "", "0200": Exclusion.SHARED_MOBILE, "0300": Exclusion.SHARED_MOBILE}
+    assert count_exclusions(audience) == {Exclusion.SHARED_MOBILE: 2}
+    assert len(people) == audience.targeted_count
+
+
+def test_a_mobile_is_shared_only_with_people_who_are_kept():
+    make_allocataire(matricule="0100", mobile="+33611111111", closed_on=NIGHT)
+    assert exclusion_of(make_allocataire(matricule="0200", mobile="+33611111111")) == ""
+
+
+def test_a_shared_mobile_does_not_matter_to_an_email_campaign():
+    make_allocataire(matricule="0100", mobile="+33611111111")
+    person = make_allocataire(matricule="0200", mobile="+33611111111")
+    assert exclusion_of(person, steps=[step_values(Channel.EMAIL)]) == ""
+
+
+def test_who_shares_the_mobile_of_an_earlier_wave_is_left_out():
+    campaign = make_nightly()
+    make_member(make_audience(campaign, night_on=NIGHT - timedelta(days=1)), make_allocataire(mobile="+33611111111"))
+    person = make_allocataire(mobile="+33611111111")
+    assert exclusion_of(person, campaign=campaign) == Exclusion.SHARED_MOBILE
+
+
+def make_nightly(**values) -> Campaign:
+    plan = values.pop("plan", None) or make_plan(reentry_days=90)
+    defaults = {"mode": PlanMode.NIGHTLY, "night_size_max": 100, "control_share": Decimal("0.1")}
+    return make_running_campaign(expected_size=1, plan=plan, **{**defaults, **values})
+
+
+def test_a_second_call_the_same_night_changes_nothing():
+    make_allocataires(5)
+    campaign = make_running_campaign(expected_size=5)
+    first = freeze(campaign)
+    make_allocataires(5)
+    assert freeze(campaign) == first
+    assert Member.objects.count() == 5
+
+
+def test_a_single_audience_is_frozen_once():
+    make_allocataires(5)
+    campaign = make_running_campaign(expected_size=5)
+    freeze(campaign)
+    assert freeze_audience(campaign=campaign, night_on=NIGHT + timedelta(days=1), now=NOW) is None
+
+
+def test_every_night_takes_whoever_newly_matches():
+    campaign = make_nightly()
+    make_allocataires(4)
+    assert freeze(campaign).retained_count == 4
+    tomorrow = NIGHT + timedelta(days=1)
+    assert freeze_audience(campaign=campaign, night_on=tomorrow, now=NOW + timedelta(days=1)) is None
+    make_allocataires(3)
+    second = freeze(campaign, night=tomorrow, now=NOW + timedelta(days=1))
+    assert (second.number, second.targeted_count) == (2, 3)
+
+
+def test_one_comes_back_after_the_reentry_delay():
+    campaign = make_nightly()
+    make_allocataires(4)
+    freeze(campaign)
+    for days, expected in ((89, None), (90, 4)):
+        night = NIGHT + timedelta(days=days)
+        audience = freeze_audience(campaign=campaign, night_on=night, now=NOW + timedelta(days=days))
+        assert (audience and audience.targeted_count) == expected
+
+
+def test_remainders_are_carried_from_night_to_night_and_every_wave_can_be_drawn_again():
+    campaign = make_nightly(arms=TWO_ARMS, steps=TWO_ARM_STEPS, control_share=Decimal("0.2"))
+    waves = []
+    for day in range(6):
+        make_allocataires(7)
+        waves.append(freeze(campaign, night=NIGHT + timedelta(days=day), now=NOW + timedelta(days=day)))
+    total = sum((arms_of(wave) for wave in waves), Counter())
+    assert total == {CONTROL_ARM: 8, "SMS": 17, "APPEL": 17}
+    assert len({wave.seed for wave in waves}) == 6
+    assert all(replay_draw(wave) for wave in waves)
+
+
+def test_a_draw_that_was_tampered_with_does_not_replay():
+    make_allocataires(30)
+    audience = freeze(make_running_campaign(expected_size=30, control_share=Decimal("0.5")))
+    Audience.objects.filter(pk=audience.pk).update(seed="une-autre-graine")
+    audience.refresh_from_db()
+    assert not replay_draw(audience)
+
+
+def test_a_draw_under_older_rules_says_that_it_cannot_be_done_again():
+    make_allocataires(3)
+    audience = freeze(make_running_campaign(expected_size=3))
+    Campaign.objects.update(approved_fingerprint="autre")
+    audience.campaign.refresh_from_db()
+    with pytest.raises(DrawNotReplayable, match="approuvée à nouveau"):
+        replay_draw(audience)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"status": CampaignStatus.PAUSED},
+        {"status": CampaignStatus.APPROVED},
+        {"starts_on": NIGHT + timedelta(days=1)},
+        {"ends_on": NIGHT - timedelta(days=1)},
+    ],
+)
+def test_a_campaign_that_is_not_due_is_not_frozen(values):
+    make_allocataires(2)
+    campaign = make_running_campaign(expected_size=2)
+    Campaign.objects.update(**values)
+    assert freeze_audience(campaign=campaign, night_on=NIGHT, now=NOW) is None
+    assert not Audience.objects.exists()
+
+
+@pytest.mark.parametrize(("expected", "drifts"), [(20, False), (18, True), (19, False), (22, False), (23, True)])
+def test_an_audience_that_drifted_goes_back_to_approval(expected, drifts):
+    make_allocataires(20)
+    campaign = make_running_campaign(expected_size=expected)
+    if not drifts:
+        assert freeze(campaign).targeted_count == 20
+        return
+    with pytest.raises(AudienceDrifted, match=f"viserait 20 personnes, pour {expected} approuvées"):
+        freeze_audience(campaign=campaign, night_on=NIGHT, now=NOW)
+    assert not Audience.objects.exists()
+
+
+def test_an_audience_that_vanished_drifted():
+    with pytest.raises(AudienceDrifted, match="viserait 0 personnes"):
+        freeze_audience(campaign=make_running_campaign(expected_size=20), night_on=NIGHT, now=NOW)
+
+
+def test_a_night_larger_than_its_maximum_is_refused():
+    make_allocataires(4)
+    with pytest.raises(AudienceDrifted, match="viserait 4 personnes cette nuit, pour 3 au plus"):
+        freeze_audience(campaign=make_nightly(night_size_max=3), night_on=NIGHT, now=NOW)
+
+
+def test_a_campaign_changed_since_its_approval_is_refused():
+    make_allocataires(2)
+    campaign = make_running_campaign(expected_size=2)
+    campaign.steps.update(body="Un autre texte")
+    with pytest.raises(AudienceDrifted, match="n’est plus celle qui a été approuvée"):
+        freeze_audience(campaign=campaign, night_on=NIGHT, now=NOW)
+
+
+def test_members_are_frozen_by_the_database():
+    make_allocataires(2)
+    freeze(make_running_campaign(expected_size=2))
+    with pytest.raises(IntegrityError, match="never changed"), transaction.atomic():
+        Member.objects.update(arm=CONTROL_ARM)
+
+
+def test_strata_cross_territory_age_and_reach():
+    perpignan = make_commune()
+    ceret = make_commune("66049", "Céret", epci=make_epci("246600415", "Vallespir"))
+    make_allocataires(12, commune=perpignan, born_on=date(1999, 3, 4))  # 26 years old
+    make_allocataires(12, commune=ceret, born_on=date(1966, 3, 3), email="")  # 60 that very day
+    make_allocataires(2, commune=None, born_on=None)
+    steps = [step_values(), step_values(Channel.EMAIL, position=2)]
+    audience = freeze(make_running_campaign(expected_size=26, steps=steps, control_share=Decimal("0.5")))
+    by_stratum = Counter(audience.members.values_list("stratum", "arm"))
+    assert by_stratum == {
+        ("200027183 · 25-29 ans · EMAIL+SMS", CONTROL_ARM): 6,
+        ("200027183 · 25-29 ans · EMAIL+SMS", "SMS"): 6,
+        ("246600415 · 60 ans et plus · SMS", CONTROL_ARM): 6,
+        ("246600415 · 60 ans et plus · SMS", "SMS"): 6,
+        ("autres", CONTROL_ARM): 1,
+        ("autres", "SMS"): 1,
+    }
+
+
+CHANNEL_SETS = [["SMS"], ["EMAIL"], ["CALL"], ["SMS", "EMAIL"], ["SMS", "EMAIL", "CALL"]]
+PEOPLE = st.lists(
+    st.fixed_dictionaries(
+        {
+            "born_on": st.none() | st.dates(date(1930, 1, 1), date(2008, 1, 1)),
+            "mobile": st.sampled_from(["", "x"]),
+            "sms_allowed": st.booleans(),
+            "email": st.sampled_from(["", "x"]),
+            "email_allowed": st.booleans(),
+            "landline": st.sampled_from(["", "x"]),
+            "call_allowed": st.booleans(),
+        }
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(people=PEOPLE, channels=st.sampled_from(CHANNEL_SETS))
+def test_sql_and_rules_agree_on_reach_and_stratum(people, channels, monkeypatch):
+    monkeypatch.setattr("campaigns.rules.draw.SMALL_STRATUM", 0)
+    with transaction.atomic():
+        rows = [make_allocataire(**_unique_addresses(values, n)) for n, values in enumerate(people)]
+        steps = [step_values(channel, position=n) for n, channel in enumerate(channels)]
+        audience = freeze(make_running_campaign(expected_size=len(rows), steps=steps))
+        members = {m.allocataire_id: m for m in audience.members.all()}
+        for row in rows:
+            names = ("mobile", "sms_allowed", "email", "email_allowed", "landline", "call_allowed")
+            usable = usable_channels(**{name: getattr(row, name) for name in names}) & frozenset(channels)
+            member = members[row.pk]
+            assert (member.exclusion == "") == is_reachable(usable, [frozenset(channels)])
+            if not member.exclusion:
+                assert member.stratum == stratum_of("200027183", row.born_on, usable, NIGHT)
+        transaction.set_rollback(True)
+
+
+def _unique_addresses(values: dict, number: int) -> dict:
+    filled = {"mobile": f"+3361000{number:04}", "landline": f"+3341000{number:04}", "email": f"p{number}@x.invalid"}
+    return {**values, **{name: address if values[name] else "" for name, address in filled.items()}}
+
+
+HOURS_AWAY = st.integers(-900, 900)
+
+
+@hypothesis_settings(max_examples=25, deadline=None)
+@given(st.lists(st.lists(st.tuples(HOURS_AWAY, st.integers(0, 2)), max_size=7), min_size=1, max_size=8))
+def test_sql_and_rules_agree_on_the_cap(people):
+    with transaction.atomic():
+        others = [make_campaign() for _ in range(2)]
+        rows = make_allocataires(len(people))
+        ours = make_running_campaign(expected_size=len(rows))
+        campaigns = [ours, *others]
+        contacts = {
+            row.pk: [Contact(NOW + timedelta(hours=h), campaigns[n].pk) for h, n in facts]
+            for row, facts in zip(rows, people, strict=True)
+        }
+        _store_facts(contacts, ours)
+        capped = set(freeze(ours).members.filter(exclusion=Exclusion.CAP).values_list("allocataire_id", flat=True))
+        limits = Limits(campaigns_7_days=1, contacts_30_days=4)
+        assert capped == {
+            pk for pk, found in contacts.items() if breaks_cap(NOW, campaign=ours.pk, contacts=found, limits=limits)
+        }
+        transaction.set_rollback(True)
+
+
+def _store_facts(contacts: dict[int, list[Contact]], ours: Campaign) -> None:
+    pairs = [(pk, contact) for pk, found in contacts.items() for contact in found]
+    ContactFact.objects.bulk_create(
+        ContactFact(
+            touch_ref=n, allocataire_id=pk, campaign_id=contact.campaign, at=contact.at, channel="SMS", theme="autre"
+        )
+        for n, (pk, contact) in enumerate(pairs)
+    )
+
+
+def test_the_night_is_the_caf_s_own_day():
+    """Age and closed files are read on the night's date, whatever the instant of the machine."""
+    person = make_allocataire(closed_on=date(2026, 3, 4))
+    campaign = make_running_campaign(expected_size=1)
+    late = datetime(2026, 3, 4, 1, 0, tzinfo=UTC)
+    assert freeze(campaign, night=NIGHT, now=late).members.get(allocataire=person).exclusion == ""
