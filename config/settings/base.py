@@ -128,6 +128,9 @@ EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
 EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Caf <ne-pas-repondre@caf.invalid>")
+ALLOW_REAL_DESTINATIONS = (
+    False  # production alone may say otherwise: elsewhere only this machine's simulators are reachable
+)
 PUBLIC_BASE_URL = env.str("PUBLIC_BASE_URL", default="")  # the exact address operators call back
 
 # --- Rules of contact (docs: domain, rules of contact) ------------------------------------------

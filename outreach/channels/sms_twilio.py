@@ -1,0 +1,171 @@
+"""SMS through Twilio's API: Twilio itself in production, the operator simulator everywhere else."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from threading import Lock
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from outreach.channels.ports import FoundMessage, LookUpResult, OutgoingMessage, SendOutcome, SendResult
+from outreach.enums import AttemptStatus
+from outreach.rules.delivery import Action, action_for, outcome_of_answer, status_of
+
+VALIDITY_MAX_SECONDS = 30 * 60  # longer, the operator's own queue could hold a message until the night
+LOOK_UP_LIMIT = 200  # messages to one person: one page
+LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+)  # what Twilio's client raises on an answer it cannot read
+CLOCK_MARGIN = timedelta(minutes=2)  # between our clock and the operator's
+
+
+def refuse_real_address(host: str, setting: str) -> None:
+    """Outside production nothing real is reachable. Raises ``ImproperlyConfigured`` for a host that is not this one."""
+    if host not in LOCAL_HOSTS and not settings.ALLOW_REAL_DESTINATIONS:
+        raise ImproperlyConfigured(
+            f"{setting} désigne « {host or 'rien'} », qui n’est pas cette machine : aucun envoi réel n’est permis ici. "
+            "Donnez l’adresse du simulateur d’opérateur (127.0.0.1), ou, en production seulement, "
+            "ALLOW_REAL_DESTINATIONS=true."
+        )
+
+
+@dataclass
+class TwilioGateway:
+    """Twilio's Messages API behind our port. The client is made on first use and shared by the threads."""
+
+    api_url: str
+    account_sid: str
+    auth_token: str
+    callback_base_url: str
+    messaging_service_sid: str = ""
+    sender: str = ""
+    connections: int = 16
+    deadline_seconds: float = 10.0
+    name: str = "twilio"
+
+    @classmethod
+    def from_settings(cls) -> "TwilioGateway":
+        return cls(
+            api_url=settings.TWILIO_API_URL,
+            account_sid=settings.TWILIO_ACCOUNT_SID,
+            auth_token=settings.TWILIO_AUTH_TOKEN,
+            callback_base_url=settings.PUBLIC_BASE_URL,
+            messaging_service_sid=settings.TWILIO_MESSAGING_SERVICE_SID,
+            sender=settings.TWILIO_SENDER,
+            connections=settings.SMS_CONNECTIONS,
+            deadline_seconds=settings.SEND_DEADLINE_SECONDS,
+        )
+
+    def __post_init__(self) -> None:
+        self._lock = Lock()
+        refuse_real_address(urlsplit(self.api_url).hostname or "", "TWILIO_API_URL")
+        missing = [
+            name
+            for name, value in (
+                ("TWILIO_ACCOUNT_SID", self.account_sid),
+                ("TWILIO_AUTH_TOKEN", self.auth_token),
+                ("PUBLIC_BASE_URL", self.callback_base_url),
+                ("TWILIO_MESSAGING_SERVICE_SID ou TWILIO_SENDER", self.messaging_service_sid or self.sender),
+            )
+            if not value
+        ]
+        if missing:
+            raise ImproperlyConfigured(f"Pour envoyer des SMS, il manque : {', '.join(missing)}.")
+
+    def send(self, message: OutgoingMessage) -> SendResult:
+        """Create the message at the operator's, once. See ``Gateway.send``."""
+        import urllib3
+        from twilio.base.exceptions import TwilioException, TwilioRestException
+
+        from outreach.channels.twilio_http import Throttled
+
+        try:
+            created = self._messages.create(to=message.destination, **self._fields(message))
+        except Throttled as refusal:
+            return SendResult(SendOutcome.RETRY, error_code="20429", retry_after=refusal.retry_after)
+        except TwilioRestException as answer:
+            return _read_refusal(answer.status, str(answer.code or ""))
+        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as trouble:
+            return SendResult(SendOutcome.RETRY, error_code=type(trouble).__name__, is_alert=True)
+        except (urllib3.exceptions.HTTPError, TwilioException, OSError, *UNREADABLE) as trouble:
+            return SendResult(SendOutcome.UNKNOWN, error_code=type(trouble).__name__)
+        return _read_acceptance(created)
+
+    def look_up(self, message: OutgoingMessage, *, max_age_seconds: float) -> LookUpResult:
+        """Search by recipient, age and text: the sender and the sent date can be empty with a Messaging Service."""
+        import urllib3
+        from twilio.base.exceptions import TwilioException
+
+        from outreach.channels.twilio_http import Throttled
+
+        oldest = datetime.now(UTC) - timedelta(seconds=max_age_seconds) - CLOCK_MARGIN
+        try:
+            held = self._messages.list(to=message.destination, limit=LOOK_UP_LIMIT)
+            return LookUpResult(is_answered=True, found=tuple(_recognise(held, message.body, oldest)))
+        except (Throttled, urllib3.exceptions.HTTPError, TwilioException, OSError, *UNREADABLE):
+            return LookUpResult(is_answered=False)
+
+    @cached_property
+    def _client(self) -> Any:
+        from twilio.rest import Client
+
+        from outreach.channels.twilio_http import PooledTransport
+
+        transport = PooledTransport(self.api_url, connections=self.connections, deadline_seconds=self.deadline_seconds)
+        return Client(self.account_sid, self.auth_token, http_client=transport, environment={"TWILIO_REGION": ""})
+
+    @property
+    def _messages(self) -> Any:
+        with self._lock:  # its client makes its parts lazily, without a lock of its own
+            return self._client.messages
+
+    def _fields(self, message: OutgoingMessage) -> Mapping[str, object]:
+        sender = (
+            {"messaging_service_sid": self.messaging_service_sid}
+            if self.messaging_service_sid
+            else {"from_": self.sender}
+        )
+        return {
+            "body": message.body,
+            "status_callback": f"{self.callback_base_url.rstrip('/')}/operateur/twilio/etat/{message.attempt_uuid}/",
+            "validity_period": max(1, min(message.valid_seconds, VALIDITY_MAX_SECONDS)),
+            "smart_encoded": False,  # the text approved is the text sent, and found again by look_up
+            **sender,
+        }
+
+
+def _read_refusal(http_status: int, code: str) -> SendResult:
+    outcome = outcome_of_answer(http_status, code)
+    is_alert = action_for(code) == Action.ALERT or http_status in {401, 403}
+    return SendResult(outcome, error_code=code or f"HTTP {http_status}", is_alert=is_alert)
+
+
+def _read_acceptance(created: Any) -> SendResult:
+    if not created.sid:
+        return SendResult(SendOutcome.UNKNOWN, error_code="NoSid")
+    segments = str(created.num_segments or "")
+    return SendResult(
+        SendOutcome.ACCEPTED, provider_ref=created.sid, segments=int(segments) if segments.isdigit() else 0
+    )
+
+
+def _recognise(held: Iterable[Any], body: str, oldest: datetime) -> Iterable[FoundMessage]:
+    for message in held:
+        is_recent = message.date_created is None or message.date_created >= oldest
+        if message.body == body and is_recent and str(message.direction or "").startswith("outbound"):
+            code = str(message.error_code or "")
+            segments = str(message.num_segments or "")
+            yield FoundMessage(
+                provider_ref=message.sid,
+                status=status_of(str(message.status), code) or AttemptStatus.SUBMITTED,
+                error_code=code,
+                segments=int(segments) if segments.isdigit() else 0,
+            )
