@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import quote
 
 import psycopg
@@ -189,7 +189,7 @@ def server_major() -> str:
     return subprocess.check_output([BINARIES / "postgres", "--version"], text=True).split()[2].split(".")[0]
 
 
-def as_server() -> dict[str, object]:
+def as_server() -> dict[str, Any]:
     """How to start a server program: as oneself, or as the system user when root."""
     if os.geteuid() != 0:
         return {}
