@@ -58,7 +58,7 @@ def build_call_list(*, on: date, now: datetime) -> int:
     with transaction.atomic():
         for statement in (sql.CLOSE_STOPPED, sql.CARRY_OVER, sql.LIST_NEW):
             _execute(statement, **values)
-        return _execute(sql.COUNT_OPEN, **values)[0][0]
+        return int(_execute(sql.COUNT_OPEN, **values)[0][0])
 
 
 def take_next_call(*, agent: User, now: datetime) -> Call | None:
@@ -150,7 +150,9 @@ def _lock_held(call: Call, agent: User) -> Call:
 
 def _next_slot(touch: Touch, tried: int, now: datetime) -> Slot | None:
     start = next_call_from(tried=tried, now=now)
-    return start and later_slot(
+    if start is None:
+        return None
+    return later_slot(
         from_=start,
         expires_at=touch.expires_at,
         channel=Channel.CALL,

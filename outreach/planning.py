@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, models, transaction
 
+from campaigns.enums import Channel
 from campaigns.models import Allocataire, Audience, Step
 from campaigns.rules.calendar import Territory, local_day
 from outreach import planning_sql as sql
@@ -81,7 +82,7 @@ def _candidates(index: int, step: Step) -> str:
         index=index,
         channel=step.channel,
         due_on=f"{column} + %(offset_{index})s",
-        destination=sql.DESTINATIONS[step.channel],
+        destination=sql.DESTINATIONS[Channel(step.channel)],
     )
 
 

@@ -1,7 +1,7 @@
 """Put in order what a crash, a silence or a closed window left behind: sweepers, to be run as often as wished."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -98,6 +98,7 @@ def resolve_touch(*, touch: Touch, decision: Resolution, by: User, now: datetime
     Closed, an unconfirmed contact goes on counting in the cap: it may have been received.
     Raises ``ResolutionRefused`` when its fate is known meanwhile.
     """
+    values: dict[str, Any]
     if decision == Resolution.RESEND:
         statement, values = sql.PLAN_AGAIN, {"touches": [touch.pk]}
     else:
@@ -117,7 +118,7 @@ def _messages(doubts: Sequence[Doubt]) -> list[OutgoingMessage | None]:
     return [_message(doubt, steps[doubt.step_id], people[doubt.allocataire_id]) for doubt in doubts]
 
 
-def _message(doubt: Doubt, step: Step, person: dict[str, Any]) -> OutgoingMessage | None:
+def _message(doubt: Doubt, step: Step, person: Mapping[str, Any]) -> OutgoingMessage | None:
     if "{{" in step.body and person["updated_at"] > doubt.intent_at:
         return None  # her data changed since: the text may not be the one that left
     try:
@@ -181,13 +182,13 @@ def _window_values(places: Sequence[tuple[str, str | None]], now: datetime) -> d
 
 
 def _count(statement: str, **values: Any) -> int:
-    return _rows(statement, **values)[0][0]
+    return int(_rows(statement, **values)[0][0])
 
 
 def _rows(statement: str, **values: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def _execute(statement: str, **values: Any) -> None:

@@ -9,9 +9,9 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected
 
-from campaigns.enums import FactState
 from outreach.channels.ports import SendOutcome, SendResult
 from outreach.enums import AttemptStatus, TouchStatus
+from outreach.rules.delivery import fact_state
 from outreach.rules.retry import next_try_at
 
 # Same order as the receipts: touches, then attempts, then facts.
@@ -82,14 +82,6 @@ class Answer:
         return at and max(at, now + timedelta(seconds=self.retry_after))
 
 
-FACT_STATES = {
-    AttemptStatus.SUBMITTED: FactState.SUBMITTED,
-    AttemptStatus.SENT: FactState.SUBMITTED,
-    AttemptStatus.DELIVERED: FactState.DELIVERED,
-    AttemptStatus.UNCONFIRMED: FactState.UNCONFIRMED,
-}
-
-
 def record_answers(*, answers: Sequence[Answer], now: datetime) -> None:
     """One transaction for all. Idempotent; a state that a receipt brought first is never undone."""
     if not answers:
@@ -110,12 +102,11 @@ def record_answers(*, answers: Sequence[Answer], now: datetime) -> None:
 def _row(answer: Answer, now: datetime) -> dict[str, object]:
     due_at = answer.next_try_at(now)
     touch_state = TouchStatus.PLANNED if due_at else TouchStatus(answer.status.value)
-    fact_state = FactState.RESERVED if due_at else FACT_STATES.get(answer.status, FactState.RELEASED)
     return {
         "uuids": answer.attempt_uuid,
         "attempt_states": answer.status.value,
         "touch_states": touch_state.value,
-        "fact_states": fact_state.value,
+        "fact_states": fact_state(touch_state).value,
         "refs": answer.provider_ref,
         "error_codes": answer.error_code,
         "segments": answer.segments,
