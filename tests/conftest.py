@@ -71,7 +71,8 @@ class UndefinedVariable(str):
         if isinstance(expression, FilterExpression) and not _has_default(expression):
             origin = _template_of(caller)
             if origin is not None and origin.is_relative_to(settings.BASE_DIR) and ".venv" not in origin.parts:
-                pytest.fail(f"{origin.relative_to(settings.BASE_DIR)}: undefined variable {expression.token}")
+                where = origin.relative_to(settings.BASE_DIR)
+                pytest.fail(f"{where}: undefined variable {expression.token}", pytrace=False)
         return False
 
 
