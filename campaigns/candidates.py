@@ -157,7 +157,8 @@ def _values(campaign: Campaign, night_on: date, now: datetime) -> dict[str, Any]
         "campaigns_7_days": settings.CAP_CAMPAIGNS_7_DAYS,
         "contacts_30_days": settings.CAP_CONTACTS_30_DAYS,
         "channels": sorted(frozenset().union(*by_arm.values())),
-        **{f"arm_{i}": sorted(channels) for i, channels in enumerate(by_arm.values())},
+        # An arm without steps (a draft being written) excludes nobody.
+        **{f"arm_{i}": sorted(channels) for i, channels in enumerate(by_arm.values()) if channels},
     }
 
 

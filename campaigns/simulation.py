@@ -1,0 +1,152 @@
+"""What tonight would do with a campaign, before anything is written: who, why not others, what it would cost."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from campaigns.candidates import STRATUM, Candidates, build_candidates
+from campaigns.enums import CONTROL_ARM, Channel, Exclusion
+from campaigns.models import Campaign, Step
+from campaigns.rules.draw import allocate, merge_small_strata, split_shares
+from campaigns.rules.lifecycle import find_arm_problems
+from campaigns.rules.messages import InvalidText, MissingValue, render, sample_values, sms_parts
+
+EXAMPLES = 10
+SHOWN_DIGITS = 2
+
+
+@dataclass(frozen=True)
+class Count:
+    """``people`` persons under a code of ours and its French label."""
+
+    code: str
+    label: str
+    people: int
+
+
+@dataclass(frozen=True)
+class StepForecast:
+    """One step: the people it would reach (by arm and reach, rounded), with what it asks of the Caf."""
+
+    label: str
+    channel: str
+    people: int
+    segments: int  # SMS only
+    cost: Decimal  # euros, SMS only
+
+
+@dataclass(frozen=True)
+class Example:
+    """A person who would be retained, not recognisable: end of the matricule, stratum, channels open to her."""
+
+    matricule: str
+    stratum: str
+    channels: list[str]
+
+
+@dataclass(frozen=True)
+class Simulation:
+    night_on: date
+    problems: list[str]  # why arms could not be filled
+    targeted: int
+    exclusions: list[Count]
+    retained: int
+    arms: list[Count]  # témoins first
+    steps: list[StepForecast]
+    sms_segments: int
+    sms_cost: Decimal  # euros
+    emails: int
+    calls: int
+    call_days: Decimal  # days of the whole team, at ``settings.CALLS_PER_DAY``
+    examples: list[Example]
+
+
+def simulate_campaign(*, campaign: Campaign, now: datetime) -> Simulation:
+    """Run tonight's selection and draw sizes without keeping anything. Raises ``InvalidCriteria``."""
+    night_on = timezone.localdate(now)
+    steps = list(campaign.steps.all())
+    problems = find_arm_problems(campaign.arms, (step.arm for step in steps), control_code=CONTROL_ARM)
+    with transaction.atomic():
+        criteria = campaign.segment.criteria if campaign.is_editable else campaign.criteria
+        candidates = build_candidates(campaign=campaign, criteria=criteria, night_on=night_on, now=now)
+        reach, examples = _count_reach(), _pick_examples()
+    sizes = {} if problems else _arm_sizes(campaign, candidates)
+    forecasts = [_forecast(step, sizes, reach, candidates.retained) for step in steps]
+    people = Counter[str]()
+    for forecast in forecasts:
+        people[forecast.channel] += forecast.people
+    return Simulation(
+        night_on=night_on,
+        problems=problems,
+        targeted=candidates.targeted,
+        exclusions=[Count(code, str(Exclusion(code).label), n) for code, n in candidates.exclusions.items()],
+        retained=candidates.retained,
+        arms=_describe_arms(campaign, sizes),
+        steps=forecasts,
+        sms_segments=sum(forecast.segments for forecast in forecasts),
+        sms_cost=sum((forecast.cost for forecast in forecasts), Decimal(0)),
+        emails=people[Channel.EMAIL],
+        calls=people[Channel.CALL],
+        call_days=(Decimal(people[Channel.CALL]) / settings.CALLS_PER_DAY).quantize(Decimal("0.1")),
+        examples=examples,
+    )
+
+
+def _count_reach() -> dict[str, int]:
+    """Channel → retained candidates whom it reaches."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT channel, count(*) FROM candidate, unnest(usable) channel WHERE exclusion = '' GROUP BY 1"
+        )
+        return dict(cursor.fetchall())
+
+
+def _pick_examples() -> list[Example]:
+    """A few retained people, scattered by a hash: always the same ones while the audience is the same."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT matricule, {STRATUM}, usable FROM candidate WHERE exclusion = '' "
+            "ORDER BY sha256(convert_to(matricule, 'UTF8')) LIMIT %s",
+            [EXAMPLES],
+        )
+        return [Example(_mask(matricule), stratum, channels) for matricule, stratum, channels in cursor.fetchall()]
+
+
+def _mask(matricule: str) -> str:
+    return "•" * (len(matricule) - SHOWN_DIGITS) + matricule[-SHOWN_DIGITS:]
+
+
+def _arm_sizes(campaign: Campaign, candidates: Candidates) -> dict[str, int]:
+    drawn_in = merge_small_strata(candidates.strata)
+    sizes: Counter[str] = Counter()
+    for stratum, people in candidates.strata.items():
+        sizes[drawn_in[stratum]] += people
+    shares = split_shares(campaign.control_share, campaign.arms)
+    quotas = allocate(sizes, shares)
+    return {code: sum(quota[code] for quota in quotas.values()) for code in shares.codes}
+
+
+def _describe_arms(campaign: Campaign, sizes: dict[str, int]) -> list[Count]:
+    labels: dict[str, Any] = {arm["code"]: arm.get("label") or arm["code"] for arm in campaign.arms}
+    return [Count(code, labels.get(code, "Témoins"), people) for code, people in sizes.items()]
+
+
+def _forecast(step: Step, sizes: dict[str, int], reach: dict[str, int], retained: int) -> StepForecast:
+    drawn = sum(people for code, people in sizes.items() if code != CONTROL_ARM and step.arm in ("", code))
+    people = round(drawn * reach.get(step.channel, 0) / retained) if retained else 0
+    segments = people * _segments_of(step) if step.channel == Channel.SMS else 0
+    cost = (segments * Decimal(str(settings.SMS_SEGMENT_PRICE))).quantize(Decimal("0.01"))
+    return StepForecast(label=step.label, channel=step.channel, people=people, segments=segments, cost=cost)
+
+
+def _segments_of(step: Step) -> int:
+    try:
+        return sms_parts(render(step.body, sample_values())).segments
+    except (MissingValue, InvalidText):
+        return sms_parts(step.body).segments  # a draft's text may not be a template yet
