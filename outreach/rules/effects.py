@@ -1,0 +1,184 @@
+"""What changed because people were contacted: contact arms against témoins, arms between themselves, euros."""
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from statistics import fmean, median
+
+from campaigns.enums import CONTROL_ARM, AmountNature, OutcomeStage
+from outreach.rules import figures
+from outreach.rules.bilan import Comparison, Effect, Euros, Stratum, rate_of
+from outreach.rules.bilan_facts import STAGES, CampaignFacts, Facts
+from outreach.rules.resampling import Amounts, bootstrap_difference
+from outreach.rules.statistics import (
+    Interval,
+    NumberNeeded,
+    Sample,
+    holm,
+    mantel_haenszel,
+    newcombe,
+    number_needed,
+    p_value,
+)
+
+_UNITS = {AmountNature.MONTHLY.value: " par mois", AmountNature.ARREARS.value: "", AmountNature.OVERPAYMENT.value: ""}
+
+
+def effects_of(facts: Facts) -> tuple[Effect, ...]:
+    """One effect for each known stage, the furthest first. Empty without témoins on both sides of a comparison."""
+    found = (_effect(facts, stage) for stage in reversed(STAGES))
+    return tuple(effect for effect in found if effect)
+
+
+def _effect(facts: Facts, stage: str) -> Effect | None:
+    compared = [c for c in facts.knowing(stage) if _sample(c, stage, True).size and _sample(c, stage, False).size]
+    if not compared:
+        return None
+    treated = _sum(_sample(c, stage, False) for c in compared)
+    control = _sum(_sample(c, stage, True) for c in compared)
+    difference, interval = treated.rate - control.rate, newcombe(treated, control)
+    p_heterogeneity, method = None, "Newcombe"
+    pooled = mantel_haenszel((_sample(c, stage, False), _sample(c, stage, True)) for c in compared)
+    if pooled and len(compared) > 1:
+        difference, interval, method = pooled.difference, pooled.interval, "Mantel-Haenszel"
+        p_heterogeneity = pooled.p_heterogeneity
+    needed = number_needed(difference, interval)
+    return Effect(
+        stage=stage,
+        label=OutcomeStage(stage).label,
+        treated=rate_of(treated.count, treated.size),
+        control=rate_of(control.count, control.size),
+        difference=difference,
+        interval=interval,
+        p_value=p_value(treated, control),
+        number_needed=needed,
+        method=method,
+        strata=tuple(_stratum(c, stage) for c in compared) if len(compared) > 1 else (),
+        p_heterogeneity=p_heterogeneity,
+        text=_effect_text(difference, interval, needed),
+    )
+
+
+def _effect_text(difference: float, interval: Interval | None, needed: NumberNeeded) -> str:
+    text = f"{figures.write_points(difference)} par rapport aux témoins"
+    if interval:
+        text += f" (intervalle à 95 % : {figures.write_points_interval(interval)})"
+    if not needed.is_conclusive or needed.value is None:
+        return f"{text} : non concluant, l’effet peut être nul."
+    people = figures.write_count(max(1, round(abs(needed.value))))
+    if needed.value < 0:
+        return f"{text} : résultat de moins pour {people} personnes à contacter."
+    return f"{text} : un résultat de plus pour {people} personnes à contacter."
+
+
+def _sample(campaign: CampaignFacts, stage: str, is_control: bool) -> Sample:
+    groups = [g for g in campaign.groups if g.is_retained and g.is_control == is_control]
+    return Sample(sum(g.did_first(stage) for g in groups), sum(g.people for g in groups))
+
+
+def _sum(samples: Iterable[Sample]) -> Sample:
+    kept = list(samples)
+    return Sample(sum(s.count for s in kept), sum(s.size for s in kept))
+
+
+def _stratum(campaign: CampaignFacts, stage: str) -> Stratum:
+    treated, control = _sample(campaign, stage, False), _sample(campaign, stage, True)
+    return Stratum(
+        label=campaign.name,
+        treated=rate_of(treated.count, treated.size),
+        control=rate_of(control.count, control.size),
+        difference=treated.rate - control.rate,
+        interval=newcombe(treated, control),
+    )
+
+
+def comparisons_of(facts: Facts) -> tuple[Comparison, ...]:
+    """Each contact arm against the témoins, then the contact arms between themselves, on the principal stage."""
+    stage = facts.principal_stage
+    samples = {code: _arm_sample(facts, stage, code) for code in (*facts.arms, CONTROL_ARM)}
+    samples = {code: sample for code, sample in samples.items() if sample.size}
+    contact = [code for code in samples if code != CONTROL_ARM]
+    if len(contact) < 2:
+        return ()
+    pairs = [(code, CONTROL_ARM) for code in contact if CONTROL_ARM in samples] + list(combinations(contact, 2))
+    found = {f"{a}/{b}": p_value(samples[a], samples[b]) for a, b in pairs}
+    adjusted = holm({name: p for name, p in found.items() if p is not None})
+    labels = {**facts.arms, CONTROL_ARM: "Témoins"}
+    return tuple(
+        _comparison((labels[a], labels[b]), samples[a], samples[b], adjusted.get(f"{a}/{b}")) for a, b in pairs
+    )
+
+
+def _comparison(labels: tuple[str, str], first: Sample, second: Sample, adjusted: float | None) -> Comparison:
+    difference, interval = first.rate - second.rate, newcombe(first, second)
+    text = f"{labels[0]} contre {labels[1]} : {figures.write_points(difference)}"
+    if interval:
+        text += f" ({figures.write_points_interval(interval)})"
+    if adjusted is not None:
+        text += f", {figures.write_p(adjusted)} après correction"
+    return Comparison(labels[0], labels[1], difference, interval, p_value(first, second), adjusted, text)
+
+
+def _arm_sample(facts: Facts, stage: str, arm: str) -> Sample:
+    groups = [g for c in facts.knowing(stage) for g in c.groups if g.is_retained and g.arm == arm]
+    return Sample(sum(g.did_first(stage) for g in groups), sum(g.people for g in groups))
+
+
+def euros_of(facts: Facts) -> tuple[Euros, ...]:
+    """One line for each nature of amount that a plan expects or that was received."""
+    received = {amount.nature for amount in facts.amounts}
+    return tuple(
+        _euros(facts, nature)
+        for nature in AmountNature.values
+        if nature in received or any(campaign.expects(nature) for campaign in facts.campaigns)
+    )
+
+
+def _euros(facts: Facts, nature: str) -> Euros:
+    observed = [a.value for a in facts.amounts if a.nature == nature and a.arm != CONTROL_ARM]
+    persons = facts.people(lambda g: g.is_retained and not g.is_control)
+    difference = interval = None
+    if facts.has_control and any(a.nature == nature for a in facts.amounts):
+        treated, control = _drawn(facts, nature, is_control=False), _drawn(facts, nature, is_control=True)
+        difference = treated.mean_per_person - control.mean_per_person
+        interval = bootstrap_difference(treated, control)
+    return Euros(
+        nature=nature,
+        label=AmountNature(nature).label,
+        receiver_count=len(observed),
+        mean=fmean(observed) if observed else None,
+        median=median(observed) if observed else None,
+        total=sum(observed) if observed else None,
+        difference_per_person=difference,
+        difference_interval=interval,
+        estimate=None if difference is None else difference * persons,
+        estimate_interval=Interval(interval.low * persons, interval.high * persons) if interval else None,
+        text=_euros_text(nature, observed, difference, interval, persons),
+    )
+
+
+def _drawn(facts: Facts, nature: str, *, is_control: bool) -> Amounts:
+    values = [
+        a.first
+        for a in facts.amounts
+        if a.nature == nature and (a.arm == CONTROL_ARM) == is_control and a.first is not None
+    ]
+    return Amounts(values, facts.people(lambda g: g.is_retained and g.is_control == is_control))
+
+
+def _euros_text(
+    nature: str, observed: Sequence[float], difference: float | None, interval: Interval | None, persons: int
+) -> str:
+    if not observed:
+        return f"Montant {figures.UNKNOWN}."
+    unit = _UNITS[nature]
+    text = (
+        f"{figures.write_euros(fmean(observed))}{unit} en moyenne (médiane {figures.write_euros(median(observed))}) "
+        f"pour {figures.write_count(len(observed))} personnes"
+    )
+    if difference is None:
+        return f"{text}. Montants observés, sans témoins pour dire ce que la campagne a changé."
+    text += f". Effet estimé : {figures.write_euros(difference * persons)}{unit} pour les personnes à contacter"
+    if interval is None:
+        return f"{text} ; trop peu de montants pour un intervalle."
+    low, high = (figures.write_euros(edge * persons) for edge in (interval.low, interval.high))
+    return f"{text} (intervalle à 95 % : de {low} à {high})."
