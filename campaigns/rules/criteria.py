@@ -6,7 +6,8 @@ from datetime import date
 from typing import Any
 
 from campaigns.enums import Channel
-from campaigns.rules.criteria_catalogue import BUILTIN_FIELDS, Catalogue, Field, FieldType
+from campaigns.rules.criteria_catalogue import Catalogue, Field, FieldType
+from campaigns.rules.criteria_fields import BUILTIN_FIELDS
 from campaigns.rules.criteria_french import explain
 
 __all__ = [
@@ -283,7 +284,7 @@ def _bounds_cross(group: list[dict[str, Any]]) -> bool:
     lows, highs = [], []
     for leaf in group:
         op, value = leaf["op"], leaf.get("value")
-        ends = value if op == "between" else [value, value]
+        ends: list[Any] = leaf["value"] if op == "between" else [value, value]
         if isinstance(ends[0], bool | list) or ends[0] is None or (isinstance(ends[0], dict) and len(ends[0]) > 1):
             continue
         if op in _LOWER or op == "between":

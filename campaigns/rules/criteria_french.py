@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from campaigns.enums import Channel
-from campaigns.rules.criteria_catalogue import Catalogue, Field, FieldType
+from campaigns.enums import Channel, Prestation
+from campaigns.rules.criteria_catalogue import WITH_ARTICLE, Catalogue, Field, FieldType
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -24,7 +24,7 @@ def _fragment(node: Mapping[str, Any], catalogue: Catalogue, *, top: bool = Fals
         text = ", ".join(_fragment(child, catalogue) for child in node["all"])
         return text if top or len(node["all"]) == 1 else f"({text})"
     text = " ou ".join(_fragment(child, catalogue) for child in node["any"])
-    return text if len(node["any"]) == 1 else f"({text})"
+    return text if top or len(node["any"]) == 1 else f"({text})"
 
 
 def _relative(fragment: str) -> str:
@@ -54,8 +54,7 @@ def _worded(field: Field, op: str, value: Any) -> str:
     if op in ("is_set", "is_not_set"):
         return template
     if field.type == FieldType.PRESTATION:
-        joiner = " ni " if op == "has_none" else " ou "
-        return template.format(value=_names(field, value, joiner))
+        return template.format(value=_held(value) if op in ("has", "has_any") else _names(field, value, " ni "))
     if field.type == FieldType.HISTORY:
         return template.format(value=_history(value))
     if field.code == "children_count" and op == "eq" and value == 0:
@@ -63,6 +62,11 @@ def _worded(field: Field, op: str, value: Any) -> str:
     low, high = value if op == "between" else (value, value)
     text = template.format(value=_number(low), low=_number(low), high=_number(high))
     return text.replace("(s)", "s" if high >= 2 else "")
+
+
+def _held(value: Any) -> str:
+    values = value if isinstance(value, list) else [value]
+    return " ou ".join(WITH_ARTICLE.get(each, f"l’{Prestation(each).label}") for each in values)
 
 
 def _names(field: Field, value: Any, joiner: str = " ou ") -> str:

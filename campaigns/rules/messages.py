@@ -181,7 +181,7 @@ _LINK = re.compile(
     r"(?:https?|ftp)://\S+|\b(?:www\.)?(?:[\w-]+\.)+(?:fr|com|net|org|eu|info|io|me|ly|gl|co|gd|be|link|app|site)\b(?:/\S*)?",
     re.IGNORECASE,
 )
-_RECOMMENDED = re.compile(r"deja fait|deja (?:ete )?(?:declare|transmis|effectue|depose|envoye)")
+_RECOMMENDED = re.compile(r"deja fait|venez d'|deja (?:ete )?(?:declare|transmis|effectue|depose|envoye)")
 
 
 def check_text(channel: str, subject: str, body: str) -> list[str]:
