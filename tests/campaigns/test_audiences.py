@@ -19,6 +19,7 @@ from campaigns.audiences import (
 )
 from campaigns.enums import CONTROL_ARM, CampaignStatus, Channel, Exclusion, FactState, PlanMode
 from campaigns.models import Allocataire, Audience, Campaign, ContactFact, Member, Opposition
+from campaigns.oppositions import hash_destination
 from campaigns.rules.contactability import is_reachable, stratum_of, usable_channels
 from campaigns.rules.pressure import Contact, Limits, breaks_cap
 from tests.factories import (
@@ -106,6 +107,27 @@ def test_oppositions_to_an_sms_campaign(opposition, reason):
     person = make_allocataire()
     Opposition.objects.create(allocataire=person, source="AGENT", recorded_at=NOW, **opposition)
     assert exclusion_of(person, plan=make_plan(theme="vie-maritale")) == reason
+
+
+@pytest.mark.parametrize(
+    ("destination", "opposition", "reason"),
+    [
+        ("+33612345678", {}, Exclusion.OPPOSED),
+        ("+33612345678", {"channel": "SMS"}, Exclusion.OPPOSED),
+        ("+33612345678", {"channel": "CALL"}, ""),
+        ("+33612345678", {"lifted_at": NOW}, ""),
+        ("+33612345678", {"theme": "autre"}, ""),
+        ("dominique@exemple.fr", {}, ""),  # an e-mail that refuses does not close the SMS
+        ("+33687654321", {}, ""),
+    ],
+)
+def test_a_refusal_known_only_by_its_address_still_holds(destination, opposition, reason):
+    """The person's file was purged, then came back under another number of ours."""
+    person = make_allocataire(mobile="+33612345678", email="dominique@exemple.fr")
+    Opposition.objects.create(
+        destination_hash=hash_destination(destination), source="STOP_SMS", recorded_at=NOW, **opposition
+    )
+    assert exclusion_of(person) == reason
 
 
 @pytest.mark.parametrize(
