@@ -9,20 +9,23 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
 
+from campaigns.enums import OppositionSource
 from campaigns.models import Allocataire, Step, read_now
+from campaigns.oppositions import record_opposition
 from campaigns.rules.messages import MissingValue
 from outreach import dispatch_sql as sql
 from outreach.channels.ports import Gateway, OutgoingMessage, SendOutcome, SendResult
 from outreach.channels.registry import gateway_for
 from outreach.enums import Suppression
 from outreach.recording import Answer, record_answers
+from outreach.rules.delivery import Action, action_for
 from outreach.rules.retry import CLAIM_LEASE, CRASH_MARGIN
 from outreach.stopping import current_fingerprints, lock_people, stopping_values
 from outreach.texts import write_text
@@ -198,12 +201,26 @@ class _Run:
         if rest:
             done |= wait(rest, timeout=GATHER_SECONDS).done
         reached("5-answered")
-        answers = [_answer(self.on_the_wire[future], future.result()) for future in done]
-        record_answers(answers=answers, now=read_now())
+        now = read_now()
+        results = [(self.on_the_wire[future], future.result()) for future in done]
+        for intent, result in results:
+            if action_for(result.error_code) == Action.OPPOSE:
+                self._oppose(intent, now)
+        record_answers(answers=[_answer(intent, result) for intent, result in results], now=now)
         reached("6-recorded")
         for future in done:
             del self.on_the_wire[future]
             self._count(future.result())
+
+    def _oppose(self, intent: Intent, now: datetime) -> None:
+        """The person refused at the operator's: known before the answer is written, so that no crash loses it."""
+        record_opposition(
+            allocataire_ids=[intent.claimed.allocataire_id],
+            channel=self.channel,
+            source=OppositionSource.OPERATOR,
+            now=now,
+            destination=intent.claimed.destination,
+        )
 
     def _count(self, result: SendResult) -> None:
         name = {

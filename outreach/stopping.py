@@ -135,10 +135,13 @@ SELECT pg_advisory_xact_lock(hashtextextended(h, 0))
 
 
 def lock_people(*, persons: Iterable[int], destinations: Iterable[str]) -> None:
-    """Take the locks of persons, then of destinations (keyed hashes), each in order, until the transaction ends."""
+    """Take the locks of destinations (keyed hashes), then of persons, each in order, until the transaction ends.
+
+    ``campaigns.oppositions`` takes the same, in the same order.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(LOCK_PERSONS, {"persons": sorted(persons)})
         cursor.execute(LOCK_DESTINATIONS, {"destinations": list(destinations)})
+        cursor.execute(LOCK_PERSONS, {"persons": sorted(persons)})
 
 
 def current_fingerprints(campaign_ids: Iterable[int]) -> dict[int, str]:

@@ -3,10 +3,10 @@ import hmac
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from django.conf import settings
 
 from campaigns.enums import FactState
 from campaigns.models import ContactFact
+from campaigns.oppositions import hash_destination
 from campaigns.rules.calendar import parse_hours, territory_of
 from outreach.enums import Suppression, TouchStatus
 from outreach.models import Touch
@@ -71,11 +71,11 @@ def test_temoins_and_excluded_people_get_nothing() -> None:
     assert plan_wave(audience=audience, now=PLANNED_AT)["planned"] == 1
 
 
-def test_the_hash_of_a_destination_is_the_one_of_oppositions() -> None:
-    make_wave(size=1)
+@pytest.mark.parametrize("channel", ["SMS", "EMAIL"])
+def test_the_hash_of_a_destination_is_the_one_of_oppositions(channel: str) -> None:
+    make_wave(size=1, steps=[step_values(channel)])
     touch = Touch.objects.get()
-    key = settings.DESTINATION_HASH_KEY.encode()
-    assert touch.destination_hash == hmac.new(key, touch.destination.encode(), hashlib.sha256).hexdigest()
+    assert touch.destination_hash == hash_destination(touch.destination)
 
 
 @pytest.mark.parametrize("key", ["k", "k" * 64, "k" * 200])

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from campaigns.enums import FactState
-from campaigns.models import Allocataire, ContactFact, Plan, set_clock
+from campaigns.models import Allocataire, ContactFact, Opposition, Plan, set_clock
 from outreach import dispatch
 from outreach.channels.fake import FakeGateway, accept
 from outreach.channels.ports import OutgoingMessage, SendOutcome, SendResult
@@ -100,6 +100,16 @@ def test_a_refusal_frees_the_place_in_the_cap(operator: FakeGateway) -> None:
     send_at(MORNING)
     assert state() == (TouchStatus.FAILED, FactState.RELEASED)
     assert Attempt.objects.get().error_code == "21211"
+
+
+def test_a_refusal_made_at_the_operator_is_an_opposition(operator: FakeGateway) -> None:
+    operator.script = lambda message: SendResult(SendOutcome.REFUSED, error_code="21610")
+    make_wave(size=1)
+    send_at(MORNING)
+    opposition = Opposition.objects.get()
+    assert (opposition.allocataire_id, opposition.channel) == (Touch.objects.get().allocataire_id, "SMS")
+    assert opposition.destination_hash == Touch.objects.get().destination_hash
+    assert state() == (TouchStatus.FAILED, FactState.RELEASED)
 
 
 def test_a_throttled_message_is_tried_again_later_then_given_up(operator: FakeGateway) -> None:
