@@ -65,26 +65,27 @@ class Contacts:
         self._emails = Urn({"oui": emails, "non": size - emails})
         self._household_mobile = ""
 
-    def give(self, person: Person, position: int, *, is_targeted: bool) -> None:
+    def give(self, person: Person, number: int, *, is_targeted: bool) -> None:
+        """``number`` belongs to this person alone, over all departments."""
         rng = self._rng
         person["sms_autorise"] = "oui" if is_targeted else self._mobiles.draw(rng)
         person["email_autorise"] = self._emails.draw(rng)
         if person["sms_autorise"] == "oui" or rng.random() < 0.5:
-            person["mobile"] = self._mobile(position, is_targeted)
+            person["mobile"] = self._mobile(number, is_targeted)
         if person["email_autorise"] == "oui" or rng.random() < 0.4:
-            person["email"] = f"{_ascii(person['prenom'])}.{_ascii(person['nom'])}.{position}@example.invalid"
+            person["email"] = f"{_ascii(person['prenom'])}.{_ascii(person['nom'])}.{number}@example.invalid"
         if rng.random() < 0.35:
             person["fixe"] = rng.choice(_FICTION_BLOCKS) + f"{int(rng.random() * 10_000):04d}"
         person["appel_autorise"] = "oui" if is_targeted or rng.random() < 0.9 else "non"
 
-    def _mobile(self, position: int, is_targeted: bool) -> str:
+    def _mobile(self, number: int, is_targeted: bool) -> str:
         """Now and then two files share a mobile; never that of a targeted person."""
         if not is_targeted and self._household_mobile and self._rng.random() < 0.008:
             return self._household_mobile
-        number = f"07{30_000_000 + position * _MOBILE_STEP % _MOBILES:08d}"
+        mobile = f"07{30_000_000 + number * _MOBILE_STEP % _MOBILES:08d}"
         if not is_targeted:
-            self._household_mobile = number
-        return number
+            self._household_mobile = mobile
+        return mobile
 
 
 def _age(rng: Random, group: Group, target: Target | None) -> int:

@@ -26,7 +26,7 @@ from outreach.simulator.people import Contacts, draw_person
 from outreach.simulator.structure import STRUCTURES, PopulationImpossible, Structure, Target, plan_groups
 from outreach.simulator.urn import Urn
 
-_FIRST_MATRICULE = 1_000_000
+_MATRICULES_BY_DEPARTMENT = 100_000  # people of two departments never share a matricule, nor an address
 _BATCH = 10_000
 
 
@@ -78,14 +78,16 @@ def _people(
     groups = plan_groups(structure, size, targets)
     order = Urn({str(position): group.size for position, group in enumerate(groups)})
     women = Urn(_women(structure, groups_size=sum(g.size for g in groups if g.household == "monoparent")))
-    contacts = Contacts(structure, size, sum(target.count for target in targets.values()), rng)
+    targeted = sum(target.count for target in targets.values())
+    contacts = Contacts(structure, size, targeted, rng)
     communes = _communes(department, rng)
     for position in range(size):
         group = groups[int(order.draw(rng))]
         person = draw_person(rng, group, targets.get(group.target), on, women)
-        person["matricule"] = str(_FIRST_MATRICULE + position)
+        number = int(department) * _MATRICULES_BY_DEPARTMENT + position
+        person["matricule"] = f"{number:07d}"
         person["commune"] = next(communes)
-        contacts.give(person, position, is_targeted=bool(group.target))
+        contacts.give(person, number, is_targeted=bool(group.target))
         yield person
 
 

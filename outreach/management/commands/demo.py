@@ -1,0 +1,29 @@
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from outreach.simulator.demo import play_demo
+from outreach.simulator.pace import DemoStuck
+
+# The published campaigns target 4,266 people of one department: below, there would be nobody to draw them from.
+SMALLEST = 30_000
+
+
+class Command(BaseCommand):
+    help = "Joue la démonstration ; ./dev demo démarre ce qu’il faut autour."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--folder", type=Path, required=True, help="Dossier des fichiers produits.")
+        parser.add_argument("--size", type=int, default=113_000, help="Allocataires du plus grand département.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DEMO:
+            raise CommandError("La démonstration ne se joue que là où DEMO=1 : lancez ./dev demo.")
+        if options["size"] < SMALLEST:
+            raise CommandError(f"Il faut au moins {SMALLEST} allocataires pour jouer les campagnes publiées.")
+        try:
+            play_demo(folder=options["folder"], size=options["size"], say=self.stdout.write)
+        except DemoStuck as stuck:
+            raise CommandError(str(stuck)) from stuck

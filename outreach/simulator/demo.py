@@ -1,0 +1,99 @@
+"""The demo: the published campaigns played by the real product — real workers, operator, mail — in compressed time."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from campaigns.models import Audience, Campaign, Programme, read_now
+from campaigns.plan_catalogue import load_shipped_plans
+from campaigns.territories import load_territories
+from outreach.attribution import attribute_outcomes
+from outreach.enums import TouchStatus
+from outreach.models import Touch
+from outreach.roles import load_roles
+from outreach.simulator.acts import Event, play_acts
+from outreach.simulator.pace import Say, go_to, local
+from outreach.simulator.present_day import play_present_day
+from outreach.simulator.scenarios import Scenario, load_scenarios
+from outreach.simulator.stage import (
+    Stage,
+    bring_to_launch,
+    call_people,
+    draft_campaign,
+    import_events,
+    import_extract,
+    run_night,
+    wait_for_sending,
+)
+from outreach.simulator.team import create_accounts
+
+
+def play_demo(*, folder: Path, size: int, say: Say) -> None:
+    """Set up, play each published campaign, then a present day to look at. ``size``: people in the largest department."""
+    stage = Stage(folder, size, say)
+    folder.mkdir(parents=True, exist_ok=True)
+    _prepare(stage)
+    for scenario in load_scenarios():
+        _play_scenario(stage, scenario)
+    play_present_day(stage)
+
+
+def _prepare(stage: Stage) -> None:
+    stage.say("Territoires, plans, rôles, comptes")
+    load_territories()
+    load_shipped_plans()
+    load_roles()
+    stage.team = create_accounts()
+
+
+def _play_scenario(stage: Stage, scenario: Scenario) -> None:
+    import_extract(stage, scenario.department)
+    stage.say(scenario.name)
+    import_events(stage, scenario.key, [], until=scenario.launch_on - timedelta(days=1))
+    campaign = _launch(stage, scenario)
+    run_night(stage, scenario.launch_on)
+    audience = Audience.objects.select_related("campaign").get(campaign=campaign, number=1)
+    stage.say(f"    {audience.targeted_count} ciblés, {audience.retained_count} retenus")
+    events = play_acts(audience, scenario.acts, campaign.window_days)
+    _contact_everybody(stage, campaign, scenario.key, events)
+    import_events(stage, scenario.key, events, until=audience.night_on + timedelta(days=campaign.window_days))
+    attribute_outcomes(campaign=campaign, now=read_now())
+
+
+def _launch(stage: Stage, scenario: Scenario) -> Campaign:
+    """The agent builds and submits, the superviseur approves and launches, the day before."""
+    if not Campaign.objects.filter(name=scenario.name).exists():
+        go_to(local(scenario.launch_on - timedelta(days=1), "16:00"))
+    campaign = draft_campaign(
+        stage,
+        plan_code=scenario.plan,
+        department=scenario.department,
+        name=scenario.name,
+        starts_on=scenario.launch_on,
+        justification=scenario.hypotheses,
+    )
+    _join_programme(campaign, scenario)
+    bring_to_launch(stage, campaign)
+    return campaign
+
+
+def _join_programme(campaign: Campaign, scenario: Scenario) -> None:
+    if scenario.programme:
+        code, name = scenario.programme
+        programme, _ = Programme.objects.get_or_create(code=code, defaults={"name": name})
+        programme.campaigns.add(campaign)
+
+
+def _contact_everybody(stage: Stage, campaign: Campaign, key: str, events: list[Event]) -> None:
+    """From one due instant to the next: what people did comes in, the window opens, workers send, agents call."""
+    while (due := _next_due(campaign)) is not None:
+        if due > read_now():
+            import_events(stage, key, events, until=due.date() - timedelta(days=1))
+            run_night(stage, due.date())
+        now = go_to(due + timedelta(minutes=1))
+        call_people(stage, campaign, now)
+        wait_for_sending(stage, campaign)
+
+
+def _next_due(campaign: Campaign) -> datetime | None:
+    waiting = Touch.objects.filter(campaign=campaign, status=TouchStatus.PLANNED).order_by("due_at")
+    return waiting.values_list("due_at", flat=True).first()

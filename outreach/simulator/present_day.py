@@ -1,0 +1,63 @@
+"""A day to look at when the demo is served: nightly campaigns at work, calls to make, one to approve."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from campaigns.enums import CampaignStatus
+from campaigns.lifecycle import submit_campaign
+from campaigns.models import Campaign, read_now
+from outreach.simulator.pace import go_to, local
+from outreach.simulator.stage import (
+    Stage,
+    bring_to_launch,
+    draft_campaign,
+    import_events,
+    import_extract,
+    run_night,
+    wait_for_sending,
+)
+from outreach.simulator.team import make_calls
+
+TODAY = date(2023, 9, 12)
+DEPARTMENT = "48"
+LAUNCHED = {  # plan: (name, part of témoins)
+    "dtr-rappel": ("Rappel de la déclaration trimestrielle (Lozère)", "0.200"),
+    "bienvenue-ppa": ("Bienvenue aux nouveaux bénéficiaires de la prime d’activité (Lozère)", "0"),
+    "separation": ("Séparation : faire le point ensemble (Lozère)", "0.100"),
+}
+TO_APPROVE = ("quittance-loyer", "Quittances de loyer attendues (Lozère)")
+TO_FINISH = ("boursiers", "Étudiants boursiers (Lozère)")
+
+
+def play_present_day(stage: Stage) -> None:
+    """Tuesday 12 September 2023 in Lozère: last night has run, the morning's messages are leaving."""
+    import_extract(stage, DEPARTMENT)
+    stage.say(f"Le jour présent : {TODAY:%d/%m/%Y}, en Lozère")
+    import_events(stage, "lozere", [], until=TODAY - timedelta(days=2))
+    go_to(local(TODAY - timedelta(days=1), "15:00"))
+    launched = [_launch(stage, plan, name, share) for plan, (name, share) in LAUNCHED.items()]
+    _leave_to_others(stage)
+    run_night(stage, TODAY)
+    go_to(local(TODAY, "10:05"))
+    for campaign in launched:
+        wait_for_sending(stage, campaign)
+    make_calls(stage.team["agent"], read_now(), at_most=12)
+
+
+def _launch(stage: Stage, plan: str, name: str, control_share: str) -> Campaign:
+    campaign = _draft(stage, plan, name, control_share=Decimal(control_share))
+    bring_to_launch(stage, campaign)
+    return campaign
+
+
+def _leave_to_others(stage: Stage) -> None:
+    """One campaign waits for the superviseur, one draft for the agent."""
+    waiting = _draft(stage, *TO_APPROVE)
+    if waiting.status == CampaignStatus.DRAFT:
+        submit_campaign(campaign=waiting, by=stage.team["agent"], now=read_now())
+    _draft(stage, *TO_FINISH)
+
+
+def _draft(stage: Stage, plan_code: str, name: str, **overrides: Any) -> Campaign:
+    return draft_campaign(stage, plan_code=plan_code, department=DEPARTMENT, name=name, starts_on=TODAY, **overrides)
