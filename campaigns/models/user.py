@@ -7,6 +7,6 @@ class User(AbstractUser):
 
     mobile = models.CharField("mobile", max_length=20, blank=True)
 
-    class Meta(AbstractUser.Meta):
+    class Meta(AbstractUser.Meta):  # type: ignore[name-defined]
         verbose_name = "compte"
         verbose_name_plural = "comptes"

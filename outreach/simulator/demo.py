@@ -28,7 +28,7 @@ from outreach.simulator.team import create_accounts
 
 
 def play_demo(*, folder: Path, size: int, say: Say) -> None:
-    """Set up, play each published campaign, then a present day to look at. ``size``: people in the largest department."""
+    """Set up, play each published campaign, then a present day. ``size``: people in the largest department."""
     stage = Stage(folder, size, say)
     folder.mkdir(parents=True, exist_ok=True)
     _prepare(stage)

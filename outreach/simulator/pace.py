@@ -1,4 +1,4 @@
-"""Compressed time: the demo moves the application's clock, never its steps. Real workers do the work; this waits for them."""
+"""Compressed time: the demo moves the application's clock, never its steps; real workers do the work, this waits."""
 
 import time
 from collections.abc import Callable
