@@ -9,6 +9,9 @@ class ClockShift(models.Model):
 
     shift = models.DurationField()
 
+    def __str__(self) -> str:
+        return str(self.shift)
+
 
 class AppNow(models.Func):
     """``app_now()`` in SQL: the instant at which the statement began, on the application's clock."""

@@ -11,7 +11,7 @@ class OppositionQuerySet(models.QuerySet["Opposition"]):
 
 
 class Opposition(models.Model):
-    """A refusal to be contacted: by a person or a destination, on a channel and a theme, or altogether (empty = all)."""
+    """A refusal to be contacted: by a person or a destination, on a channel and a theme; empty means all."""
 
     allocataire = models.ForeignKey(Allocataire, models.CASCADE, null=True, blank=True, related_name="oppositions")
     destination_hash = models.CharField(max_length=64, blank=True)

@@ -37,7 +37,10 @@ class StepFields(models.Model):
     channel = models.CharField("canal", max_length=5, choices=Channel)
     arm = models.SlugField("bras", max_length=20, blank=True, help_text="Vide : tous les bras contactés.")
     anchor = models.CharField(
-        "date de référence", max_length=40, blank=True, help_text="Vide : le lancement de la vague ; sinon un fait daté."
+        "date de référence",
+        max_length=40,
+        blank=True,
+        help_text="Vide : le lancement de la vague ; sinon un fait daté.",
     )
     offset_days = models.SmallIntegerField("décalage en jours", default=0)
     valid_days = models.PositiveSmallIntegerField(

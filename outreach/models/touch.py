@@ -109,7 +109,9 @@ class Attempt(models.Model):
 class Pause(models.Model):
     """The stop button: one row for each scope ("" = everything, else a channel). A missing row means: send nothing."""
 
-    scope = models.CharField("portée", max_length=5, primary_key=True, choices=[("", "Tous les envois"), *Channel.choices])
+    scope = models.CharField(
+        "portée", max_length=5, primary_key=True, choices=[("", "Tous les envois"), *Channel.choices]
+    )
     is_paused = models.BooleanField("en pause", default=False)
     changed_at = models.DateTimeField("depuis", null=True)
     changed_by = models.CharField("par", max_length=150, blank=True)
