@@ -76,7 +76,7 @@ class Member(models.Model):
 
 
 class ContactFact(models.Model):
-    """One contact, planned or made, as cap, theme rule and segments see it: ``outreach`` writes it, all read only it."""
+    """One contact, planned or made, as cap, theme rule and segments see it. Only ``outreach`` writes it."""
 
     touch_ref = models.BigIntegerField("contact", unique=True)
     allocataire = models.ForeignKey(Allocataire, models.CASCADE, related_name="contact_facts", db_index=False)
