@@ -13,6 +13,7 @@ from campaigns.admin.masking import mask_email, mask_matricule, mask_phone
 from campaigns.admin.pages import ReadOnlyAdmin, crumb, render_page, require_permission
 from campaigns.enums import Channel, OppositionSource, Prestation
 from campaigns.models import AccessLog, Allocataire, ContactFact, Opposition, Plan, read_now
+from campaigns.oppositions import record_opposition
 
 MAX_CONTACTS = 50
 
@@ -47,6 +48,7 @@ class AllocataireAdmin(ReadOnlyAdmin):
     list_select_related = ["commune__epci"]
     list_per_page = 50
     show_full_result_count = False
+    list_max_show_all = 0
     change_list_template = "allocataires/list.html"
     ordering = ["pk"]
 
@@ -117,8 +119,6 @@ def oppose_allocataire(request: HttpRequest, object_id: int) -> HttpResponse:
     form = OppositionForm(request.POST)
     if not form.is_valid():
         return _show(request, allocataire, opposition_form=form)
-    from campaigns.oppositions import record_opposition
-
     record_opposition(
         allocataire_ids=[allocataire.pk],
         source=OppositionSource.AGENT,

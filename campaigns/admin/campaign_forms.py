@@ -3,10 +3,18 @@
 from typing import Any
 
 from django import forms
-from django.contrib.admin.widgets import AdminDateWidget
 
 from campaigns.enums import PlanFamily
 from campaigns.models import Campaign, Plan, Segment
+
+
+class DayInput(forms.DateInput):
+    """The browser's own calendar: keyboard, French, no script of ours."""
+
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
 
 
 class StartCampaignForm(forms.Form):
@@ -30,7 +38,7 @@ class StartCampaignForm(forms.Form):
     starts_on = forms.DateField(
         label="Premier jour d’envoi",
         required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        widget=DayInput(),
         help_text="Vide : dès le lendemain du lancement.",
     )
 
@@ -78,8 +86,8 @@ class CampaignForm(forms.ModelForm):
             "window_days", "justification",
         ]  # fmt: skip
         widgets = {
-            "starts_on": AdminDateWidget,
-            "ends_on": AdminDateWidget,
+            "starts_on": DayInput(),
+            "ends_on": DayInput(),
             "arms": forms.Textarea(attrs={"rows": 4, "class": "av-code"}),
             "justification": forms.Textarea(attrs={"rows": 3}),
         }

@@ -1,18 +1,20 @@
 """Pages beside a campaign: what it would do, whom it kept, how it lived."""
 
-from dataclasses import asdict, is_dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Count
+from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
 from campaigns.admin.badges import campaign_badge
-from campaigns.admin.charts import BarChart, build_bar_chart
+from campaigns.admin.charts import BarChart, build_bar_chart, build_funnel, french_euros, french_number, french_percent
 from campaigns.admin.pages import crumb, render_page, require_permission
-from campaigns.enums import CONTROL_ARM, Exclusion
+from campaigns.enums import CONTROL_ARM, Channel, Exclusion
 from campaigns.models import Audience, Campaign, Member, read_now
+from campaigns.rules.criteria import InvalidCriteria
 from campaigns.rules.lifecycle import MOVE_LABELS
+from campaigns.simulation import Count, Simulation, StepForecast, simulate_campaign
 
 MAX_WAVES = 60
 
@@ -20,11 +22,11 @@ MAX_WAVES = 60
 def show_simulation(request: HttpRequest, object_id: int) -> HttpResponse:
     """What tonight would do with this campaign. Counts only; nothing is written."""
     require_permission(request, "campaigns.view_campaign")
-    from campaigns.simulation import simulate_campaign
-
     campaign = _get(object_id)
-    simulation = simulate_campaign(campaign=campaign, now=read_now())
-    context = describe_simulation(simulation, campaign)
+    try:
+        context = describe_simulation(simulate_campaign(campaign=campaign, now=read_now()))
+    except InvalidCriteria as problem:
+        context = {"criteria_errors": problem.errors}
     return _render(request, campaign, "campaigns/simulation.html", "Simulation", "simulation", **context)
 
 
@@ -56,9 +58,38 @@ def show_life(request: HttpRequest, object_id: int) -> HttpResponse:
     return _render(request, campaign, "campaigns/life.html", "Vie de la campagne", "life", entries=entries)
 
 
-def describe_simulation(simulation: Any, campaign: Campaign) -> dict[str, Any]:
-    values = asdict(simulation) if is_dataclass(simulation) and not isinstance(simulation, type) else dict(simulation)
-    return {"simulation": values}
+def describe_simulation(simulation: Simulation) -> dict[str, Any]:
+    """The charts and French figures of the simulation page."""
+    targeted, retained = simulation.targeted, simulation.retained
+    share = f" ({french_percent(retained / targeted)})" if targeted else ""
+    funnel = [
+        ("Ciblées", targeted, french_number(targeted), "Personnes que le segment désigne ce jour."),
+        ("Retenues", retained, f"{french_number(retained)} sur {french_number(targeted)}{share}", "Après exclusions."),
+    ]
+    return {
+        "simulation": simulation,
+        "funnel": build_funnel("Qui serait concerné", funnel),
+        "exclusions": build_bar_chart("Laissées de côté, par raison", _rows(simulation.exclusions)),
+        "arms": build_bar_chart("Tirage au sort", _rows(simulation.arms), label_label="Bras"),
+        "steps": [_describe_step(step) for step in simulation.steps],
+        "cost_note": f"soit environ {french_euros(simulation.sms_cost)}",
+        "call_note": f"soit {french_number(float(simulation.call_days))} jours de l’équipe",
+    }
+
+
+def _rows(counts: Sequence[Count]) -> list[tuple[str, int]]:
+    return [(count.label, count.people) for count in counts if count.people]
+
+
+def _describe_step(step: StepForecast) -> dict[str, str]:
+    is_sms = step.channel == Channel.SMS
+    return {
+        "label": step.label,
+        "channel": str(Channel(step.channel).label),
+        "people": french_number(step.people),
+        "segments": french_number(step.segments) if is_sms else "—",
+        "cost": french_euros(step.cost) if is_sms else "—",
+    }
 
 
 def _get(object_id: int) -> Campaign:
@@ -71,7 +102,7 @@ def _totals(waves: list[Audience]) -> dict[str, int]:
 
 
 def _chart(title: str, members: Any, column: str, label: Any) -> BarChart:
-    counts = members.values_list(column).annotate(count=Count("pk")).order_by("-count")
+    counts = members.values_list(column).annotate(count=models.Count("pk")).order_by("-count")
     return build_bar_chart(title, [(label(code), count) for code, count in counts])
 
 

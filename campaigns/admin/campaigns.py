@@ -4,14 +4,15 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
 from campaigns.admin.badges import campaign_badge
-from campaigns.admin.campaign_forms import CampaignForm, StartCampaignForm
+from campaigns.admin.campaign_forms import CampaignForm, DayInput, StartCampaignForm
 from campaigns.admin.campaign_moves import move_campaign
 from campaigns.admin.campaign_pages import show_audience, show_life, show_simulation
 from campaigns.admin.charts import french_number, french_percent
@@ -66,7 +67,6 @@ class StepInline(admin.StackedInline):
 @admin.register(Campaign)
 class CampaignAdmin(admin.ModelAdmin):
     form = CampaignForm
-    inlines = [StepInline]
     list_display = ["name", "state", "plan", "size", "starts_on", "launched_at"]
     list_filter = ["status", "plan__family"]
     list_select_related = ["plan"]
@@ -74,6 +74,7 @@ class CampaignAdmin(admin.ModelAdmin):
     search_help_text = "Nom de la campagne ou du plan"
     change_form_template = "campaigns/change_form.html"
     list_per_page = 50
+    show_facets = admin.ShowFacets.NEVER
 
     @admin.display(description="état", ordering="status")
     def state(self, campaign: Campaign) -> SafeString:
@@ -110,6 +111,15 @@ class CampaignAdmin(admin.ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Campaign | None = None) -> list[str]:
         return ["plan_name", "arms_text", "control_text"]
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> forms.Field | None:
+        """Plain inputs: no links to other windows beside a choice, the browser's own calendar."""
+        if db_field.name in {"starts_on", "ends_on"}:
+            return db_field.formfield(widget=DayInput())
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
+        return field
+
     def has_change_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or obj.is_editable)
 
@@ -132,7 +142,9 @@ class CampaignAdmin(admin.ModelAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """A campaign starts from a plan: the plan's steps and texts are copied, then adapted."""
         require_permission(request, "campaigns.add_campaign")
-        form = StartCampaignForm(request.POST or None, initial={"plan": request.GET.get("plan")})
+        form = StartCampaignForm(
+            request.POST or None, initial={"plan": request.GET.get("plan"), "segment": request.GET.get("segment")}
+        )
         if request.method == "POST" and form.is_valid():
             campaign = self._start(request, form.cleaned_data)
             messages.success(request, "Brouillon créé. Relisez les étapes et les textes, puis soumettez.")
@@ -148,6 +160,17 @@ class CampaignAdmin(admin.ModelAdmin):
             plan=plan, segment=segment, name=values["name"], by=request.user, now=read_now(), **overrides
         )
 
+    def get_inlines(self, request: HttpRequest, obj: Campaign | None) -> list[type[admin.StackedInline]]:
+        """Steps are edited here in a draft; otherwise they are read as messages."""
+        return [StepInline] if self.has_change_permission(request, obj) else []
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        context: dict[str, Any] = {"add_label": "Nouvelle campagne", "empty_title": "Aucune campagne"}
+        context["empty_text"] = "Choisissez un plan : il apporte le public, les étapes et les textes."
+        if request.user.has_perm("campaigns.add_campaign"):
+            context |= {"empty_url": reverse("admin:campaigns_campaign_add"), "empty_action": "Nouvelle campagne"}
+        return super().changelist_view(request, context | (extra_context or {}))
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -157,6 +180,8 @@ class CampaignAdmin(admin.ModelAdmin):
             standing = describe_standing(campaign, request.user)
             context |= {"campaign": campaign, "standing": standing, "tab": "campaign", "title": campaign.name}
             context |= {"badge": campaign_badge(campaign.status), "subtitle": None}
+            if not self.has_change_permission(request, campaign):
+                context["previews"] = [(step, preview_step(step)) for step in campaign.steps.all()]
         return super().change_view(request, object_id, form_url, context | (extra_context or {}))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from decimal import Decimal
 
 SCALE = 1000  # a bar of the full width
-SERIES = ("1", "2", "3", "4")
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,6 @@ class Line:
     label: str
     series: str
     points: str  # "x,y x,y", as SVG reads them
-    end_x: int
-    end_y: int
     last: str
 
 
@@ -65,28 +62,26 @@ def build_bar_chart(
     return BarChart(title, bars, value_label, label_label)
 
 
-def build_funnel(title: str, rows: Sequence[tuple[str, int, int | None, str]]) -> BarChart:
-    """Stages of a funnel. ``rows``: (label, persons, denominator or None, definition); widths out of the first."""
+def build_funnel(title: str, rows: Sequence[tuple[str, int | None, str, str]]) -> BarChart:
+    """Stages of a funnel. ``rows``: (label, persons or None when not known, text, definition); widths of the first."""
     top = rows[0][1] if rows and rows[0][1] else 1
-    bars = []
-    for label, value, base, definition in rows:
-        text = french_number(value)
-        if base:
-            text = f"{text} sur {french_number(base)}, soit {french_percent(value / base)}"
-        bars.append(Bar(label, value, min(SCALE, round(SCALE * value / top)), text, definition))
-    return BarChart(title, tuple(bars), "Personnes", "Étape")
+    bars = tuple(
+        Bar(label, value or 0, min(SCALE, round(SCALE * (value or 0) / top)), text, definition)
+        for label, value, text, definition in rows
+    )
+    return BarChart(title, bars, "Personnes", "Étape")
 
 
-def build_line_chart(title: str, series: Sequence[tuple[str, str, Sequence[tuple[date, float]]]]) -> LineChart:
-    """Cumulative shares by day. ``series``: (label, series code, [(day, share between 0 and 1)])."""
-    days = sorted({day for _, _, points in series for day, _ in points})
+def build_line_chart(title: str, series: Sequence[tuple[str, str, Sequence[tuple[int, float]]]]) -> LineChart:
+    """Cumulative shares by day. ``series``: (label, series code, [(days since the launch, share between 0 and 1)])."""
+    days = sorted({0, *(day for _, _, points in series for day, _ in points)})
     top = _ceiling(max((share for _, _, points in series for _, share in points), default=0.0))
-    span = max((days[-1] - days[0]).days, 1) if days else 1
-    lines = tuple(_line(label, code, points, days[0], span, top) for label, code, points in series if points)
-    x_ticks = tuple(Tick(round(WIDTH * (day - days[0]).days / span), f"{day:%d/%m}") for day in _some(days, 5))
+    span = max(days[-1], 1)
+    lines = tuple(_line(label, code, points, span, top) for label, code, points in series if points)
+    x_ticks = tuple(Tick(round(WIDTH * part / 4), f"J+{round(span * part / 4)}") for part in range(5))
     y_ticks = tuple(Tick(HEIGHT - round(HEIGHT * part / 4), french_percent(top * part / 4)) for part in range(5))
     rows = tuple(
-        (f"{day:%d/%m/%Y}", tuple(_share_on(points, day) for _, _, points in series)) for day in _some(days, 12)
+        (f"J+{day}", tuple(_share_on(points, day) for _, _, points in series if points)) for day in _some(days, 12)
     )
     return LineChart(title, lines, x_ticks, y_ticks, rows, WIDTH, HEIGHT)
 
@@ -97,16 +92,21 @@ def french_number(value: float) -> str:
     return text.replace(",", "\u202f").replace(".", ",")
 
 
+def french_euros(amount: Decimal) -> str:
+    """12.5 → "12,50 €"."""
+    return f"{amount:,.2f}".replace(",", "\u202f").replace(".", ",") + "\u00a0€"
+
+
 def french_percent(share: float) -> str:
     """0.1234 → "12,3 %". Two digits after the comma under 1 %."""
     digits = 2 if 0 < abs(share) < 0.01 else 1
     return f"{100 * share:.{digits}f}".replace(".", ",") + "\u202f%"
 
 
-def _line(label: str, code: str, points: Sequence[tuple[date, float]], start: date, span: int, top: float) -> Line:
-    places = [(round(WIDTH * (day - start).days / span), HEIGHT - round(HEIGHT * share / top)) for day, share in points]
+def _line(label: str, code: str, points: Sequence[tuple[int, float]], span: int, top: float) -> Line:
+    places = [(round(WIDTH * day / span), HEIGHT - round(HEIGHT * share / top)) for day, share in points]
     text = " ".join(f"{x},{y}" for x, y in places)
-    return Line(label, code, text, places[-1][0], places[-1][1], french_percent(points[-1][1]))
+    return Line(label, code, text, french_percent(points[-1][1]))
 
 
 def _ceiling(share: float) -> float:
@@ -115,12 +115,12 @@ def _ceiling(share: float) -> float:
     return next((step for step in steps if share <= step), 1.0)
 
 
-def _some(days: Sequence[date], count: int) -> list[date]:
+def _some(days: Sequence[int], count: int) -> list[int]:
     if len(days) <= count:
         return list(days)
     return [days[round(place * (len(days) - 1) / (count - 1))] for place in range(count)]
 
 
-def _share_on(points: Sequence[tuple[date, float]], day: date) -> str:
+def _share_on(points: Sequence[tuple[int, float]], day: int) -> str:
     known = [share for when, share in points if when <= day]
     return french_percent(known[-1]) if known else "—"

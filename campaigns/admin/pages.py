@@ -27,6 +27,8 @@ def crumb(label: str, url_name: str, *args: Any) -> dict[str, str]:
 class ReadOnlyAdmin(admin.ModelAdmin):
     """Rows that only stories write: seen here, never edited."""
 
+    show_facets = admin.ShowFacets.NEVER
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 

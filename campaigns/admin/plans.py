@@ -12,6 +12,7 @@ from django.urls import URLPattern, path
 from campaigns.admin.charts import french_percent
 from campaigns.admin.pages import ReadOnlyAdmin, crumb, render_page, require_permission
 from campaigns.models import Plan
+from campaigns.plan_catalogue import PlanFileRefused, PlanImportReport, export_plans, import_plans
 from campaigns.rules.criteria import InvalidCriteria
 from campaigns.segments import explain_criteria
 
@@ -64,8 +65,6 @@ class PlanAdmin(ReadOnlyAdmin):
 def export_all_plans(request: HttpRequest) -> HttpResponse:
     """Every plan, or the one named by ``?code=``, as one JSON file."""
     require_permission(request, "campaigns.view_plan")
-    from campaigns.plan_catalogue import export_plans
-
     plans = Plan.objects.all()
     code = request.GET.get("code", "")
     if code:
@@ -78,19 +77,23 @@ def export_all_plans(request: HttpRequest) -> HttpResponse:
 def import_plan_file(request: HttpRequest) -> HttpResponse:
     """Import one file of plans: all of it or nothing."""
     require_permission(request, "campaigns.add_plan")
-    from campaigns.plan_catalogue import PlanFileRefused, import_plans
-
     form = PlanFileForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         try:
             report = import_plans(form.cleaned_data["file"])
         except PlanFileRefused as refusal:
-            form.add_error("file", str(refusal))
+            form.add_error("file", refusal.errors)
         else:
-            messages.success(request, f"Plans importés. {report}")
+            messages.success(request, _say(report))
             return redirect("admin:campaigns_plan_changelist")
     crumbs = [crumb("Plans", "campaigns_plan_changelist")]
     return render_page(request, "imports/upload.html", title="Importer des plans", form=form, crumbs=crumbs)
+
+
+def _say(report: PlanImportReport) -> str:
+    """« 2 plans créés, 1 modifié, 14 inchangés. »"""
+    created, updated, same = len(report.created), len(report.updated), len(report.unchanged)
+    return f"Fichier importé : {created} créés, {updated} modifiés, {same} inchangés."
 
 
 def _explain(plan: Plan) -> str:

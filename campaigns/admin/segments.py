@@ -1,5 +1,6 @@
 """Segments: written as a criteria tree, checked before they are kept, explained in French, counted and broken down."""
 
+import json
 from typing import Any
 
 from django import forms
@@ -25,6 +26,10 @@ EXAMPLE = """{"all": [
 
 class CriteriaField(forms.JSONField):
     """A tree of criteria; every problem is said, each with its place."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Indented, so that a tree is read as a tree."""
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
 
     def validate(self, value: Any) -> None:
         super().validate(value)
@@ -82,7 +87,11 @@ class SegmentAdmin(admin.ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        context: dict[str, Any] = {"example": EXAMPLE, "fields_help": describe_fields()}
+        context: dict[str, Any] = {
+            "show_save_and_add_another": False,
+            "example": EXAMPLE,
+            "fields_help": describe_fields(),
+        }
         context["crumbs"] = [crumb("Segments", "campaigns_segment_changelist")]
         segment = self.get_object(request, object_id) if object_id else None
         if segment:
