@@ -12,12 +12,12 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from outreach.channels.ports import FoundMessage, LookUpResult, OutgoingMessage, SendOutcome, SendResult
+from outreach.channels.real_addresses import refuse_real_address
 from outreach.enums import AttemptStatus
 from outreach.rules.delivery import Action, action_for, outcome_of_answer, status_of
 
 VALIDITY_MAX_SECONDS = 30 * 60  # longer, the operator's own queue could hold a message until the night
 LOOK_UP_LIMIT = 200  # messages to one person: one page
-LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 UNREADABLE = (
     ValueError,
     TypeError,
@@ -25,16 +25,6 @@ UNREADABLE = (
     AttributeError,
 )  # what Twilio's client raises on an answer it cannot read
 CLOCK_MARGIN = timedelta(minutes=2)  # between our clock and the operator's
-
-
-def refuse_real_address(host: str, setting: str) -> None:
-    """Outside production nothing real is reachable. Raises ``ImproperlyConfigured`` for a host that is not this one."""
-    if host not in LOCAL_HOSTS and not settings.ALLOW_REAL_DESTINATIONS:
-        raise ImproperlyConfigured(
-            f"{setting} désigne « {host or 'rien'} », qui n’est pas cette machine : aucun envoi réel n’est permis ici. "
-            "Donnez l’adresse du simulateur d’opérateur (127.0.0.1), ou, en production seulement, "
-            "ALLOW_REAL_DESTINATIONS=true."
-        )
 
 
 @dataclass

@@ -1,0 +1,66 @@
+"""What every gateway must do, whoever the operator is. Each gateway's test class inherits it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+from outreach.channels.ports import Gateway, OutgoingMessage, SendOutcome
+from outreach.enums import AttemptStatus
+
+
+class GatewayContract:
+    """Subclasses give ``gateway`` (pytest fixture), ``destination`` and, where they can, ``refused_destination``."""
+
+    destination: str
+    refused_destination: str
+    can_look_up = True
+
+    def message(self, destination: str = "", **values: str) -> OutgoingMessage:
+        fields = {"body": "Bonjour, la Caf vous écrit.", "subject": "Votre dossier", **values}
+        return OutgoingMessage(attempt_uuid=uuid4(), destination=destination or self.destination, **fields)
+
+    def test_has_a_name_short_enough_for_its_column(self, gateway: Gateway) -> None:
+        assert 0 < len(gateway.name) <= 20
+
+    def test_an_accepted_message_has_a_reference(self, gateway: Gateway) -> None:
+        result = gateway.send(self.message())
+        assert result.outcome is SendOutcome.ACCEPTED
+        assert result.status == AttemptStatus.SUBMITTED
+        assert 0 < len(result.provider_ref) <= 80
+
+    def test_references_differ(self, gateway: Gateway) -> None:
+        assert len({gateway.send(self.message()).provider_ref for _ in range(3)}) == 3
+
+    def test_many_threads_may_send_at_once(self, gateway: Gateway) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            results = list(pool.map(gateway.send, [self.message() for _ in range(40)]))
+        assert {result.outcome for result in results} == {SendOutcome.ACCEPTED}
+        assert len({result.provider_ref for result in results}) == 40
+
+    def test_a_definite_refusal_is_data(self, gateway: Gateway) -> None:
+        result = gateway.send(self.message(self.refused_destination))
+        assert result.outcome is SendOutcome.REFUSED
+        assert result.status == AttemptStatus.FAILED
+        assert result.error_code
+        assert not result.provider_ref
+
+    def test_hostile_texts_go_through(self, gateway: Gateway) -> None:
+        body = "É ’ € 🙂 <script>alert(1)</script>\r\nBcc: x@example.org\n\n.\n" + "a" * 300
+        result = gateway.send(self.message(body=body, subject="Objet\r\nBcc: x@example.org"))
+        assert result.outcome is SendOutcome.ACCEPTED
+
+    def test_what_was_sent_is_found_again(self, gateway: Gateway) -> None:
+        message = self.message()
+        sent = gateway.send(message)
+        found = gateway.look_up(message, max_age_seconds=60)
+        assert found.is_answered == self.can_look_up
+        if self.can_look_up:
+            assert sent.provider_ref in [one.provider_ref for one in found.found]
+
+    def test_what_was_not_sent_is_not_found(self, gateway: Gateway) -> None:
+        found = gateway.look_up(self.message(body="Jamais envoyé."), max_age_seconds=60)
+        assert found.is_answered == self.can_look_up
+        assert found.found == ()
+
+    def test_its_representation_holds_nothing_personal(self) -> None:
+        assert self.destination not in repr(self.message())
+        assert "Bonjour" not in repr(self.message())

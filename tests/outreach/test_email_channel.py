@@ -1,0 +1,126 @@
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from pytest_django import Settings
+
+from outreach.channels.email import EmailGateway
+from outreach.channels.opt_out import opt_out_url, read_opt_out_token
+from outreach.channels.ports import OutgoingMessage, SendOutcome
+from outreach.simulator.mailbox import Mailbox, serve_mailbox
+from tests.outreach.gateway_contract import GatewayContract
+from tests.outreach.local_servers import raw_server
+
+SENDER = "Caf <ne-pas-repondre@caf.invalid>"
+
+
+def make_message(**values: Any) -> OutgoingMessage:
+    fields = {"attempt_uuid": uuid4(), "destination": "a@example.org", "body": "Bonjour", "subject": "Objet", **values}
+    return OutgoingMessage(**fields)
+
+
+@pytest.fixture
+def mailbox(tmp_path: Path, settings: Settings) -> Iterator[Mailbox]:
+    box = serve_mailbox(tmp_path / "mail.jsonl")
+    box.scripted |= {"refused@example.org": "550 No such user", "later@example.org": "451 Try again"}
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_PORT = box.port
+    yield box
+    box.stop()
+
+
+@pytest.fixture
+def gateway(mailbox: Mailbox) -> EmailGateway:
+    return EmailGateway.from_settings()
+
+
+class TestEmailGateway(GatewayContract):
+    destination = "personne@example.org"
+    refused_destination = "refused@example.org"
+    can_look_up = False
+
+    def test_what_arrives(self, gateway: EmailGateway, mailbox: Mailbox) -> None:
+        message = self.message(body="Bonjour <b>Zoé</b>,\n\nÀ bientôt")
+        gateway.send(message)
+        [letter] = mailbox.messages()
+        assert letter["to"] == ["personne@example.org"]
+        assert letter["message_id"] == f"<{message.attempt_uuid}@caf.invalid>"
+        assert letter["list_unsubscribe"] == f"<{opt_out_url(message.attempt_uuid)}>"
+        assert letter["list_unsubscribe_post"] == "List-Unsubscribe=One-Click"
+        assert "Bonjour <b>Zoé</b>," in letter["text"]
+        assert "&lt;b&gt;Zoé&lt;/b&gt;" in letter["html"]
+        assert 'lang="fr"' in letter["html"]
+
+    def test_no_header_can_be_added(self, gateway: EmailGateway, mailbox: Mailbox) -> None:
+        gateway.send(self.message(subject="Objet\r\nBcc: x@example.org"))
+        [letter] = mailbox.messages()
+        assert letter["to"] == ["personne@example.org"]
+        assert letter["subject"] == "Objet Bcc: x@example.org"
+
+    @pytest.mark.parametrize("address", ["a@b@c", "a@example.org\nBcc: x@y.z", "", "a@example.org, b@example.org"])
+    def test_no_recipient_can_be_added(self, gateway: EmailGateway, mailbox: Mailbox, address: str) -> None:
+        result = gateway.send(OutgoingMessage(uuid4(), address, "Bonjour"))
+        assert result.outcome is SendOutcome.REFUSED
+        assert not mailbox.ledger.read_text()
+
+    def test_one_connection_for_many_messages(self, gateway: EmailGateway) -> None:
+        gateway.send(self.message())
+        connection = gateway._backend().connection
+        gateway.send(self.message(self.refused_destination))
+        gateway.send(self.message())
+        assert gateway._backend().connection is connection
+
+    def test_a_connection_closed_while_idle_is_made_again(
+        self, gateway: EmailGateway, mailbox: Mailbox, settings: Settings
+    ) -> None:
+        gateway.send(self.message())
+        gateway._backend().connection.sock.shutdown(2)
+        assert gateway.send(self.message()).outcome is SendOutcome.ACCEPTED
+        assert len(mailbox.messages()) == 2
+
+
+def test_temporary_refusals_are_tried_later(gateway: EmailGateway) -> None:
+    result = gateway.send(make_message(destination="later@example.org"))
+    assert (result.outcome, result.error_code) == (SendOutcome.RETRY, "SMTP 451")
+
+
+def test_cut_after_data_is_unknown(gateway: EmailGateway, mailbox: Mailbox) -> None:
+    mailbox.scripted["cut@example.org"] = "reset"
+    assert gateway.send(make_message(destination="cut@example.org")).outcome is SendOutcome.UNKNOWN
+    assert len(mailbox.messages()) == 1
+    assert gateway.send(make_message()).outcome is SendOutcome.ACCEPTED
+
+
+def test_nobody_listens(settings: Settings) -> None:
+    settings.EMAIL_PORT = 9
+    result = EmailGateway(SENDER).send(make_message())
+    assert (result.outcome, result.is_alert) == (SendOutcome.RETRY, True)
+
+
+def test_cut_before_data_is_tried_later(settings: Settings) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hello\r\n")
+        await reader.readline()
+        writer.close()
+
+    with raw_server(hang_up) as url:
+        settings.EMAIL_PORT = int(url.rsplit(":", 1)[1])
+        assert EmailGateway(SENDER).send(make_message()).outcome is SendOutcome.RETRY
+
+
+def test_a_real_server_is_refused_outside_production(settings: Settings) -> None:
+    settings.EMAIL_HOST = "smtp.example.org"
+    with pytest.raises(ImproperlyConfigured, match="aucun envoi réel"):
+        EmailGateway.from_settings()
+
+
+def test_opt_out_tokens_are_ours_alone() -> None:
+    attempt = uuid4()
+    token = opt_out_url(attempt).rstrip("/").rsplit("/", 1)[1]
+    assert read_opt_out_token(token) == attempt
+    assert read_opt_out_token(token[:-1] + ("a" if token[-1] != "a" else "b")) is None
+    assert read_opt_out_token("") is None

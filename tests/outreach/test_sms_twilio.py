@@ -1,0 +1,185 @@
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from pytest_django import Settings
+
+from outreach.channels.ports import OutgoingMessage, SendOutcome
+from outreach.channels.sms_twilio import TwilioGateway
+from outreach.enums import AttemptStatus
+from tests.outreach.gateway_contract import GatewayContract
+from tests.outreach.local_servers import ACCOUNT, TOKEN, RunningOperator, raw_server, running_operator
+
+BASE = TwilioGateway(
+    api_url="http://127.0.0.1:9",
+    account_sid=ACCOUNT,
+    auth_token=TOKEN,
+    callback_base_url="http://127.0.0.1:9",
+    sender="+33700000001",
+)
+
+
+def make_message(**values: Any) -> OutgoingMessage:
+    return OutgoingMessage(**{"attempt_uuid": uuid4(), "destination": "+33639980001", "body": "Bonjour", **values})
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Iterator[RunningOperator]:
+    with running_operator(tmp_path / "ledger.sqlite", receipt_delay=30) as running:
+        yield running
+
+
+@pytest.fixture
+def gateway(operator: RunningOperator) -> TwilioGateway:
+    return replace(BASE, api_url=operator.url)
+
+
+class TestTwilioGateway(GatewayContract):
+    destination = "+33639980001"
+    refused_destination = "+33468000000"
+
+    def test_what_travels_with_a_message(self, gateway: TwilioGateway, operator: RunningOperator) -> None:
+        message = self.message(body="L’été « 1 €  » 🙂")
+        result = gateway.send(message)
+        [entry] = operator.ledger()["messages"]
+        assert entry["body"] == message.body
+        assert entry["attempt_uuid"] == str(message.attempt_uuid)
+        assert entry["callback"] == f"http://127.0.0.1:9/operateur/twilio/etat/{message.attempt_uuid}/"
+        assert entry["validity_seconds"] == 1800
+        assert (entry["sender"], entry["sid"]) == ("+33700000001", result.provider_ref)
+
+    @pytest.mark.parametrize(("left", "asked"), [(90, 90), (7200, 1800), (0, 1)])
+    def test_validity_never_outlives_the_window(
+        self, gateway: TwilioGateway, operator: RunningOperator, left: int, asked: int
+    ) -> None:
+        gateway.send(make_message(valid_seconds=left))
+        assert operator.ledger()["messages"][0]["validity_seconds"] == asked
+
+    def test_a_messaging_service_replaces_the_sender(self, gateway: TwilioGateway, operator: RunningOperator) -> None:
+        message = make_message()
+        service = replace(gateway, messaging_service_sid="MG1", sender="")
+        assert service.send(message).outcome is SendOutcome.ACCEPTED
+        assert operator.ledger()["messages"][0]["service_sid"] == "MG1"
+        assert service.look_up(message, max_age_seconds=60).found
+
+    def test_look_up_leaves_out_what_is_too_old(self, gateway: TwilioGateway) -> None:
+        message = make_message()
+        gateway.send(message)
+        assert gateway.look_up(message, max_age_seconds=0).found
+        assert not gateway.look_up(message, max_age_seconds=-3600).found
+
+    def test_a_wrong_token_alerts_and_loses_nobody(self, gateway: TwilioGateway) -> None:
+        result = replace(gateway, auth_token="wrong").send(make_message())
+        assert (result.outcome, result.error_code, result.is_alert) == (SendOutcome.RETRY, "20003", True)
+
+    def test_invalid_number(self, gateway: TwilioGateway) -> None:
+        assert gateway.send(make_message(destination="0612")).error_code == "21211"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "outcome", "taken"),
+    [
+        ("throttled", SendOutcome.RETRY, 0),
+        ("error_before", SendOutcome.UNKNOWN, 0),
+        ("error_after", SendOutcome.UNKNOWN, 1),
+        ("reset_after", SendOutcome.UNKNOWN, 1),
+    ],
+)
+def test_adversary(
+    gateway: TwilioGateway, operator: RunningOperator, trouble: str, outcome: SendOutcome, taken: int
+) -> None:
+    operator.post("/__behaviour__", **{trouble: 1.0})
+    message = make_message()
+    result = gateway.send(message)
+    assert result.outcome is outcome
+    assert operator.ledger()["count"] == taken
+    assert len(gateway.look_up(message, max_age_seconds=60).found) == taken
+    if trouble == "throttled":
+        assert (result.retry_after, result.error_code) == (1.0, "20429")
+
+
+def test_nobody_listens() -> None:
+    result = BASE.send(make_message())
+    assert (result.outcome, result.is_alert) == (SendOutcome.RETRY, True)
+    assert not BASE.look_up(make_message(), max_age_seconds=60).is_answered
+
+
+async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A byte at a time: each read succeeds, the whole never ends."""
+    await reader.readuntil(b"\r\n\r\n")
+    try:
+        for byte in b"HTTP/1.1 201 Created\r\nX-Slow: " + b"z" * 1000:
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0.02)
+    except ConnectionError:
+        return
+
+
+def _answers(raw: bytes) -> Any:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(raw)
+        await writer.drain()
+        writer.close()
+
+    return answer
+
+
+def test_one_deadline_for_the_whole_request() -> None:
+    with raw_server(_drip) as url:
+        began = time.monotonic()
+        result = replace(BASE, api_url=url, deadline_seconds=0.5).send(make_message())
+        assert result.outcome is SendOutcome.UNKNOWN
+        assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"HTTP/1.1 201 Created\r\n",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 500\r\n\r\n{",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 4\r\n\r\nnull",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\n<html",
+        b"HTTP/1.1 302 Found\r\nLocation: http://example.org/\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 503 Unavailable\r\nContent-Length: 0\r\n\r\n",
+        b"garbage\r\n\r\n",
+    ],
+)
+def test_unreadable_answers_are_unknown(raw: bytes) -> None:
+    with raw_server(_answers(raw)) as url:
+        gateway = replace(BASE, api_url=url, deadline_seconds=2)
+        assert gateway.send(make_message()).outcome is SendOutcome.UNKNOWN
+        assert not gateway.look_up(make_message(), max_age_seconds=60).is_answered
+
+
+def test_a_real_address_is_refused_outside_production(settings: Settings) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"api\.twilio\.com.*aucun envoi réel"):
+        replace(BASE, api_url="https://api.twilio.com")
+    settings.ALLOW_REAL_DESTINATIONS = True
+    assert replace(BASE, api_url="https://api.twilio.com").api_url
+
+
+@pytest.mark.parametrize("name", ["account_sid", "auth_token", "callback_base_url", "sender"])
+def test_missing_settings_are_named(name: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="il manque"):
+        replace(BASE, **{name: ""})
+
+
+def test_from_settings() -> None:
+    assert TwilioGateway.from_settings().sender == "+33600000001"
+
+
+def test_found_messages_tell_their_state(gateway: TwilioGateway, operator: RunningOperator) -> None:
+    message = make_message()
+    gateway.send(message)
+    [found] = gateway.look_up(message, max_age_seconds=60).found
+    assert (found.status, found.segments) == (AttemptStatus.SUBMITTED, 1)
