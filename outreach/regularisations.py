@@ -3,26 +3,19 @@
 from collections.abc import Collection, Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
+from campaigns.csv_source import CsvSource, UnreadableFile, open_source, read_records
 from campaigns.models import RegularisationKind, User
+from campaigns.rules.population_columns import InvalidLine
 from outreach.models import RegularisationImport
-from outreach.rules.regularisation_lines import (
-    Layout,
-    ReadLine,
-    RejectedLine,
-    UnknownColumns,
-    decode,
-    read_layout,
-    read_line,
-)
+from outreach.rules.regularisation_lines import Layout, ReadLine, UnknownColumns, read_layout, read_line
 
 REPORTED_LINES = 1_000  # rejected lines kept with their reason; all are counted
-_BINARY_STARTS = (b"PK\x03\x04", b"%PDF", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff")
+UNKNOWN_PERSON = "Ce matricule n’est pas dans la population importée."
 
 
 class RegularisationsRefused(Exception):
@@ -34,8 +27,14 @@ class _Intake:
 
     def __init__(self) -> None:
         self.read_count = 0
+        self.rejected_count = 0
+        self.rejected: list[tuple[int, str, str]] = []  # line, column, reason: the first that will be reported
         self.kinds: set[str] = set()
-        self.rejected: list[RejectedLine] = []
+
+    def reject(self, line: int, column: str, reason: str) -> None:
+        self.rejected_count += 1
+        if len(self.rejected) < REPORTED_LINES:
+            self.rejected.append((line, column, reason))
 
     def covered(self, declared: Collection[str] | None, known: frozenset[str]) -> frozenset[str]:
         """The kinds that this file makes fresh: declared, else mentioned; all of them when it has no line at all."""
@@ -63,89 +62,73 @@ def import_regularisations(
     today = timezone.localdate(now)
     if as_of > today:
         raise RegularisationsRefused(
-            "La date d’arrêté des données est dans le futur : indiquez le jour de l’extraction."
+            "La date d’arrêté des données est dans le futur : indiquer le jour de l’extraction."
         )
+    source, layout = _open(path)
     known_kinds = frozenset(RegularisationKind.objects.values_list("code", flat=True))
     intake = _Intake()
-    with _open(path) as file, transaction.atomic(), connection.cursor() as cursor:
-        layout = _read_header(file)
-        _stage(cursor, _read_lines(file, layout, known_kinds, today, intake))
-        intake.rejected += _reject_unknown_people(cursor)
+    with transaction.atomic(), connection.cursor() as cursor:
+        _stage(cursor, _read_lines(source, layout, known_kinds, today, intake))
+        _reject_unknown_people(cursor, intake)
         record = _record(file_name, as_of, by, now, intake)
-        covered = intake.covered(kinds, known_kinds)
-        record.kinds.set(RegularisationKind.objects.filter(code__in=covered))
+        record.kinds.set(RegularisationKind.objects.filter(code__in=intake.covered(kinds, known_kinds)))
         _keep_new(cursor, record)
     return record
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path) -> tuple[CsvSource, Layout]:
     try:
-        return Path(path).open("rb")
-    except OSError:
-        raise RegularisationsRefused(
-            "Le fichier est introuvable ou illisible : vérifiez son emplacement et ses droits."
-        ) from None
-
-
-def _read_header(file: BinaryIO) -> Layout:
-    raw = file.readline(10_000)
-    if not raw.strip(b"\xef\xbb\xbf \r\n"):
-        raise RegularisationsRefused("Le fichier est vide : il faut au moins la ligne de titres.")
-    if raw.startswith(_BINARY_STARTS) or b"\0" in raw:
-        raise RegularisationsRefused("Ce fichier n’est pas du texte : enregistrez-le au format CSV (UTF-8).")
-    try:
-        return read_layout(decode(raw))
-    except UnknownColumns as error:
-        raise RegularisationsRefused(f"Colonnes non reconnues : {error}.") from None
+        source = open_source(Path(path))
+        return source, read_layout(source.header)
+    except (UnreadableFile, UnknownColumns) as error:
+        raise RegularisationsRefused(str(error)) from None
 
 
 def _read_lines(
-    file: BinaryIO, layout: Layout, kinds: frozenset[str], today: date, intake: _Intake
-) -> Iterator[ReadLine]:
-    for number, raw in enumerate(file, start=2):
-        if not raw.strip():
-            continue
+    source: CsvSource, layout: Layout, kinds: frozenset[str], today: date, intake: _Intake
+) -> Iterator[tuple[int, ReadLine]]:
+    for number, cells in read_records(source):
         intake.read_count += 1
-        line = read_line(number, decode(raw), layout, kinds, today)
-        if isinstance(line, RejectedLine):
-            intake.rejected.append(line)
+        try:
+            if isinstance(cells, InvalidLine):
+                raise cells
+            line = read_line(cells, layout, kinds, today)
+        except InvalidLine as refusal:
+            intake.reject(number, refusal.column, refusal.reason)
         else:
             intake.kinds.add(line.kind)
-            yield line
+            yield number, line
 
 
-def _stage(cursor: CursorWrapper, lines: Iterator[ReadLine]) -> None:
+def _stage(cursor: CursorWrapper, lines: Iterator[tuple[int, ReadLine]]) -> None:
     cursor.execute(
         "CREATE TEMPORARY TABLE regularisation_staging"
         " (line int, matricule text, kind text, occurred_on date, amount numeric(10, 2)) ON COMMIT DROP"
     )
     with cursor.copy("COPY regularisation_staging FROM STDIN") as copy:
-        for line in lines:
-            copy.write_row((line.line, line.matricule, line.kind, line.occurred_on, line.amount))
+        for number, line in lines:
+            copy.write_row((number, line.matricule, line.kind, line.occurred_on, line.amount))
     cursor.execute("ANALYZE regularisation_staging")
 
 
-def _reject_unknown_people(cursor: CursorWrapper) -> list[RejectedLine]:
+def _reject_unknown_people(cursor: CursorWrapper, intake: _Intake) -> None:
     cursor.execute(
         "DELETE FROM regularisation_staging s"
         " WHERE NOT EXISTS (SELECT FROM campaigns_allocataire p WHERE p.matricule = s.matricule) RETURNING line"
     )
-    return [RejectedLine(line, "matricule", "matricule inconnu dans la population importée") for (line,) in cursor]
+    for (line,) in sorted(cursor.fetchall()):
+        intake.reject(line, "matricule", UNKNOWN_PERSON)
 
 
 def _record(file_name: str, as_of: date, by: User | None, now: datetime, intake: _Intake) -> RegularisationImport:
-    rejected = sorted(intake.rejected, key=lambda line: line.line)
-    reported: list[dict[str, Any]] = [
-        {"line": line.line, "column": line.column, "reason": line.reason} for line in rejected[:REPORTED_LINES]
-    ]
     return RegularisationImport.objects.create(
         file_name=file_name[:200],
         as_of=as_of,
         by=by,
         imported_at=now,
         read_count=intake.read_count,
-        rejected_count=len(rejected),
-        rejected=reported,
+        rejected_count=intake.rejected_count,
+        rejected=[dict(zip(("line", "column", "reason"), line, strict=True)) for line in sorted(intake.rejected)],
     )
 
 

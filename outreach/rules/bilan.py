@@ -31,7 +31,9 @@ DEFINITIONS = {
         "advenu ensuite (intention de traiter), dans la fenêtre de la première appartenance. Sur plusieurs campagnes : "
         "différence de Mantel-Haenszel, chaque campagne étant comparée à ses propres témoins."
     ),
-    "NUMBER_NEEDED": "Personnes à contacter pour un résultat de plus (1 / effet) ; non concluant si l’effet peut être nul.",
+    "NUMBER_NEEDED": (
+        "Personnes à contacter pour un résultat de plus (1 / effet) ; non concluant si l’effet peut être nul."
+    ),
     "HOLM": "Valeurs p corrigées par la méthode de Holm, parce que plusieurs comparaisons sont faites à la fois.",
     "EUROS": (
         "Les montants mensuels, les rappels et les indus ne s’additionnent jamais entre eux. L’estimation est la "

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from campaigns.models import RegularisationKind, read_now
+from campaigns.rules.population_values import InvalidValue, parse_date
 from outreach.regularisations import RegularisationsRefused, import_regularisations
-from outreach.rules.regularisation_lines import read_day
 
 
 class Command(BaseCommand):
@@ -46,9 +46,9 @@ class Command(BaseCommand):
 
     def _day(self, text: str) -> date:
         try:
-            return read_day(text)
-        except ValueError as error:
-            raise CommandError(f"--as-of : {error}.") from None
+            return date.fromisoformat(parse_date(text.strip() or "?"))
+        except InvalidValue as error:
+            raise CommandError(f"--as-of : {error}") from None
 
     def _refuse_unknown(self, kinds: list[str]) -> None:
         known = set(RegularisationKind.objects.filter(code__in=kinds).values_list("code", flat=True))
