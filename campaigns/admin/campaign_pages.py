@@ -44,8 +44,8 @@ def show_audience(request: HttpRequest, object_id: int) -> HttpResponse:
         "audience",
         waves=waves[:MAX_WAVES],
         totals=_totals(list(waves)),
-        exclusions=_chart("Laissées de côté, par raison", members.exclude(exclusion=""), "exclusion", _exclusion_label),
-        arms=_chart("Retenues, par bras", members.filter(exclusion=""), "arm", _arm_labels(campaign)),
+        exclusions=_chart("Laissés de côté, par raison", members.exclude(exclusion=""), "exclusion", _exclusion_label),
+        arms=_chart("Retenus, par bras", members.filter(exclusion=""), "arm", _arm_labels(campaign)),
     )
 
 
@@ -63,17 +63,17 @@ def describe_simulation(simulation: Simulation) -> dict[str, Any]:
     targeted, retained = simulation.targeted, simulation.retained
     share = f" ({french_percent(retained / targeted)})" if targeted else ""
     funnel = [
-        ("Ciblées", targeted, french_number(targeted), "Personnes que le segment désigne ce jour."),
-        ("Retenues", retained, f"{french_number(retained)} sur {french_number(targeted)}{share}", "Après exclusions."),
+        ("Ciblés", targeted, french_number(targeted), "Personnes que le segment désigne ce jour."),
+        ("Retenus", retained, f"{french_number(retained)} sur {french_number(targeted)}{share}", "Après exclusions."),
     ]
     return {
         "simulation": simulation,
         "funnel": build_funnel("Qui serait concerné", funnel),
-        "exclusions": build_bar_chart("Laissées de côté, par raison", _rows(simulation.exclusions)),
+        "exclusions": build_bar_chart("Laissés de côté, par raison", _rows(simulation.exclusions)),
         "arms": build_bar_chart("Tirage au sort", _rows(simulation.arms), label_label="Bras"),
         "steps": [_describe_step(step) for step in simulation.steps],
         "cost_note": f"soit environ {french_euros(simulation.sms_cost)}",
-        "call_note": f"soit {french_number(float(simulation.call_days))} jours de l’équipe",
+        "call_note": f"soit {french_number(float(simulation.call_days))} jours de l’équipe" if simulation.calls else "",
     }
 
 

@@ -100,7 +100,7 @@ def draw_funnel(bilan: Bilan) -> BarChart:
 
 def draw_exclusions(bilan: Bilan) -> BarChart:
     rows = [(line.label, line.rate.count or 0) for line in bilan.exclusions if line.rate.count]
-    return build_bar_chart("Laissées de côté, par raison", rows)
+    return build_bar_chart("Laissés de côté, par raison", rows)
 
 
 def draw_curves(bilan: Bilan) -> LineChart | None:
