@@ -29,17 +29,18 @@ CREATE TEMPORARY TABLE candidate (
 ) ON COMMIT DROP
 """
 
-# ``usable`` is kept in the order of the alphabet: it ends the name of the stratum.
+# ``usable``: only the campaign's channels, in the order of the alphabet (it ends the name of the stratum).
 FILL = """
 INSERT INTO candidate (id, matricule, mobile, lost, place, usable)
 SELECT a.id, a.matricule, a.mobile,
        CASE WHEN a.deceased_on IS NOT NULL THEN '{deceased}' WHEN a.closed_on <= %(night)s THEN '{closed}'
             WHEN a.is_under_guardianship THEN '{guardianship}' ELSE '' END,
        COALESCE(c.epci_id, '{unknown_epci}') || '{separator}' || {age_band},
-       array_remove(ARRAY[CASE WHEN a.call_allowed AND (a.mobile <> '' OR a.landline <> '') THEN 'CALL' END,
-                          CASE WHEN a.email_allowed AND a.email <> '' THEN 'EMAIL' END,
-                          CASE WHEN a.sms_allowed AND a.mobile <> '' THEN 'SMS' END], NULL)
-  FROM campaigns_allocataire a
+       array_remove(ARRAY[
+           CASE WHEN 'CALL' = ANY(w.channels) AND a.call_allowed AND a.mobile || a.landline <> '' THEN 'CALL' END,
+           CASE WHEN 'EMAIL' = ANY(w.channels) AND a.email_allowed AND a.email <> '' THEN 'EMAIL' END,
+           CASE WHEN 'SMS' = ANY(w.channels) AND a.sms_allowed AND a.mobile <> '' THEN 'SMS' END], NULL)
+  FROM (SELECT %(channels)s::text[] AS channels) w, campaigns_allocataire a
   LEFT JOIN campaigns_commune c ON c.code = a.commune_id
  WHERE a.id IN ({matching})
    AND NOT EXISTS (
@@ -48,11 +49,7 @@ SELECT a.id, a.matricule, a.mobile,
           AND u.superseded_at IS NULL AND u.night_on > %(reentry_after)s)
 """
 
-# Only the campaign's channels matter; those that the person refuses stop being usable.
-KEEP_CHANNELS = """
-UPDATE candidate SET usable = ARRAY(SELECT unnest(usable) INTERSECT SELECT unnest(%(channels)s::text[]) ORDER BY 1)
- WHERE NOT usable <@ %(channels)s::text[]
-"""
+# A channel that the person refuses stops being usable.
 OPPOSE = """
 UPDATE candidate SET opposed = o.channels,
        usable = ARRAY(SELECT unnest(usable) EXCEPT SELECT unnest(o.channels) ORDER BY 1)
@@ -137,7 +134,6 @@ def build_candidates(*, campaign: Campaign, criteria: Any, night_on: date, now: 
         cursor.execute(CREATE)
         cursor.execute(*_merge_values(_fill_sql(), values, *_select_ids(criteria, night_on)))
         cursor.execute("ANALYZE candidate")
-        cursor.execute(KEEP_CHANNELS, values)
         cursor.execute(OPPOSE.format(refusals=_refusals()), values)
         for reason in Exclusion:
             condition = _condition(reason, campaign, values)
