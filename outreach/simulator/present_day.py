@@ -4,9 +4,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from campaigns.enums import CampaignStatus
+from campaigns.enums import CampaignStatus, PlanMode
 from campaigns.lifecycle import submit_campaign
-from campaigns.models import Campaign, read_now
+from campaigns.models import Campaign, Plan, read_now
 from outreach.simulator.pace import go_to, local
 from outreach.simulator.stage import (
     Stage,
@@ -21,6 +21,7 @@ from outreach.simulator.team import make_calls
 
 TODAY = date(2023, 9, 12)
 DEPARTMENT = "48"
+NIGHT_SIZE_MAX = 2_000
 LAUNCHED = {  # plan: (name, part of témoins)
     "dtr-rappel": ("Rappel de la déclaration trimestrielle (Lozère)", "0.200"),
     "bienvenue-ppa": ("Bienvenue aux nouveaux bénéficiaires de la prime d’activité (Lozère)", "0"),
@@ -60,4 +61,7 @@ def _leave_to_others(stage: Stage) -> None:
 
 
 def _draft(stage: Stage, plan_code: str, name: str, **overrides: Any) -> Campaign:
+    """A draft of today; a plan of every night is held to ``NIGHT_SIZE_MAX`` people."""
+    if Plan.objects.get(code=plan_code).mode == PlanMode.NIGHTLY:
+        overrides["night_size_max"] = NIGHT_SIZE_MAX
     return draft_campaign(stage, plan_code=plan_code, department=DEPARTMENT, name=name, starts_on=TODAY, **overrides)
