@@ -22,7 +22,7 @@ from campaigns.rules.population_values import InvalidValue, parse_matricule
 logger = logging.getLogger(__name__)
 
 REJECTED_SHARE_MAX = 0.01  # beyond it, somebody looks before anything is applied
-_CHUNK = 5_000  # lines held at once
+_CHUNK = 2_000  # lines held at once
 _Record = tuple[int, list[str] | InvalidLine]
 
 

@@ -221,15 +221,15 @@ def _parsers(communes: Collection[str], today: date) -> dict[str, values.Parse]:
             "first_name": _remember(values.parse_name),
             "language": _remember(values.parse_language),
             "children_count": _remember(values.parse_count),
-            "children_born_on": _remember(values.past_dates(today)),
+            "children_born_on": values.past_dates(past),
             "commune_id": _remember(values.commune_among(communes)),
-            "prestations": _remember(values.parse_prestations),
+            "prestations": values.parse_prestations,
         }
     )
 
 
 def _remember(parse: values.Parse) -> values.Parse:
-    return lru_cache(maxsize=1 << 15)(parse)
+    return lru_cache(maxsize=1 << 14)(parse)
 
 
 def _slug(text: str) -> str:

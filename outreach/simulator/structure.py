@@ -132,7 +132,10 @@ def plan_groups(structure: Structure, size: int, targets: Mapping[str, Target]) 
 def _untargeted(household: str, rows: dict[str, Row]) -> list[Group]:
     """Those over 60 live on a pension or AAH: set apart, so that work and RSA fall on the others."""
     count = rows["age"]["61+"]
-    elders = {kind: _take(row, count, _ELDER.get(kind, set(row)), "plus de 60 ans") for kind, row in rows.items()}
+    suited = {kind: _ELDER.get(kind, set(row)) for kind, row in rows.items()}
+    if sum(rows["income"][label] for label in suited["income"]) < count:  # in a handful of people, never in a Caf
+        suited["income"] = set(rows["income"])
+    elders = {kind: _take(row, count, suited[kind], "plus de 60 ans") for kind, row in rows.items()}
     return [
         Group(household, "", count, elders),
         Group(household, "", sum(rows["age"].values()), rows),
@@ -164,7 +167,7 @@ def _ages(structure: Structure, size: int, sizes: Row) -> dict[str, Row]:
     for household, shares in _AGES.items():
         table[household] = apportion(sizes[household], shares)
         left = {band: count - table[household][band] for band, count in left.items()}
-    return {ALONE: _checked(left)} | table
+    return {ALONE: _settled(left)} | table
 
 
 def _incomes(structure: Structure, size: int, sizes: Row) -> dict[str, Row]:
@@ -175,7 +178,7 @@ def _incomes(structure: Structure, size: int, sizes: Row) -> dict[str, Row]:
     for household, count in sizes.items():
         both = round(_RSA_ALSO_PPA * rsa[household])
         row = {"RSA": rsa[household] - both, "RSA PPA": both, "PPA": ppa[household] - both, "AAH": aah[household]}
-        table[household] = _checked({**row, "": count - sum(row.values())})
+        table[household] = _settled({**row, "": count - sum(row.values())})
     return table
 
 
@@ -199,7 +202,10 @@ def _suited(kind: str, target: Target) -> set[str]:
     return {label for label in _LABELS[kind] if not set(label.split()) & set(target.without)}
 
 
-def _checked(row: Row) -> Row:
-    if min(row.values()) < 0:
-        raise PopulationImpossible("Cette structure ne tient pas dans cette taille de population.")
+def _settled(row: Row) -> Row:
+    """Rounding may overdraw a label by one in a handful of people: the largest pays."""
+    for label in [label for label, count in row.items() if count < 0]:
+        richest = max(row, key=row.__getitem__)
+        row[richest] += row[label]
+        row[label] = 0
     return row
