@@ -3,7 +3,10 @@
 import os
 import secrets
 import shutil
+import sys
 import time
+
+import django
 
 from config.local import LOCAL
 from config.local.processes import Processes, free_port, listens
@@ -34,7 +37,7 @@ def demo(*, port: int, size: int, reset: bool, leave: bool) -> int:
                 play(environment, size=size)
                 print(f"\nDémonstration prête en {time.monotonic() - started:.0f} s.", flush=True)
                 if not leave:
-                    say_where(port)
+                    say_where(port, environment)
                     processes.serve()
                 print("\nArrêt…", flush=True)
                 processes.stop()
@@ -75,7 +78,7 @@ def start_outside_world(processes: Processes, environment: Environment) -> None:
     )
     processes.start(
         "mail",
-        python("manage.py", "smtp_sink", "--port", str(mail), "--folder", str(FOLDER / "mail")),
+        python("manage.py", "smtp_sink", "--port", str(mail), "--ledger", str(FOLDER / "mail.jsonl")),
         environment=environment,
         is_ready=lambda: listens(mail),
     )
@@ -86,5 +89,12 @@ def play(environment: Environment, *, size: int) -> None:
     require(python("manage.py", "demo", "--folder", FOLDER, *chosen), environment)
 
 
-def say_where(port: int) -> None:
-    print(f"\nAller-vers : {site(port)}", flush=True)
+def say_where(port: int, environment: Environment) -> None:
+    os.environ.update(environment)
+    django.setup()
+    from outreach.simulator.team import ACCOUNTS, PASSWORD
+
+    print(f"\nAller-vers : {site(port)}   (Ctrl-C pour arrêter)\n\n  Comptes, mot de passe « {PASSWORD} » :")
+    for name, (first_name, last_name, role) in ACCOUNTS.items():
+        print(f"  {name:15} {role:15} {first_name} {last_name}")
+    sys.stdout.flush()
