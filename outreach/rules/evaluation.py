@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import date
-from statistics import median_low
 
 from campaigns.enums import CONTROL_ARM, Channel, Exclusion
 from outreach.rules import figures
@@ -27,7 +26,7 @@ from outreach.rules.bilan import (
 )
 from outreach.rules.bilan_facts import STAGES, CampaignFacts, Facts, Group
 from outreach.rules.effects import comparisons_of, effects_of, euros_of
-from outreach.rules.statistics import Sample, wilson
+from outreach.rules.statistics import Sample, median_days, wilson
 
 _FUNNEL_LABELS = {
     "TARGETED": "Ciblés",
@@ -225,19 +224,14 @@ def _curve(facts: Facts, arm: str, label: str) -> Curve:
     size = sum(g.people for c in facts.knowing(stage) for g in c.groups if g.is_retained and g.arm == arm)
     points, count = [], 0
     by_day = [(d.day, d.people) for d in facts.days if d.arm == arm]
+    days = [day for day, people in by_day for _ in range(people)]
     for day, people in by_day:
         count += people
         sample = Sample(count, size)
         band = wilson(sample)
         if band:
             points.append(Point(day, count, sample.rate, band.low, band.high))
-    return Curve(arm, label, size, tuple(points), _median_day(by_day))
-
-
-def _median_day(by_day: list[tuple[int, int]]) -> float | None:
-    """Half of those who did it had done it by that day."""
-    days = [day for day, people in by_day for _ in range(people)]
-    return float(median_low(days)) if days else None
+    return Curve(arm, label, size, tuple(points), median_days(days))
 
 
 def _territories(facts: Facts) -> tuple[Territory, ...]:
