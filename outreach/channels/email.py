@@ -18,6 +18,8 @@ from outreach.channels.real_addresses import refuse_real_address
 from outreach.channels.smtp import StagedBackend
 from outreach.rules.delivery import outcome_of_smtp
 
+CLOSED = SendResult(SendOutcome.RETRY, error_code="SMTPServerDisconnected", is_alert=True)
+
 
 @dataclass
 class EmailGateway:
@@ -41,9 +43,8 @@ class EmailGateway:
         except ValidationError:
             return SendResult(SendOutcome.REFUSED, error_code="ADDRESS")
         letter = compose(message, sender=self.sender)
-        result = self._send_once(letter)
-        # The server had closed an idle connection: nothing was said yet, so a fresh one may say it.
-        return self._send_once(letter) if result is None else result
+        # None: the server had closed an idle connection; nothing was said yet, so a fresh one may say it.
+        return self._send_once(letter) or self._send_once(letter) or CLOSED
 
     def look_up(self, message: OutgoingMessage, *, max_age_seconds: float) -> LookUpResult:
         """SMTP cannot be asked."""

@@ -3,7 +3,7 @@
 Sources: Twilio's message status values and error dictionary, as settled in the design page "reliability".
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -193,6 +193,8 @@ def touch_status(current: str, attempts: Sequence[str]) -> TouchStatus:
         return TouchStatus.DELIVERED
     if not attempts or current in _WAITING:
         return TouchStatus(current)
+    if RANKS.get(current, 0) > RANKS[attempts[-1]] and current in TouchStatus.final():
+        return TouchStatus(current)  # closed by a superviseur while its attempt was in doubt
     return TouchStatus(attempts[-1])
 
 
@@ -201,6 +203,7 @@ def fact_state(status: str) -> FactState:
     return _FACT_STATES.get(status, FactState.RESERVED)
 
 
-def deserves_late_try(codes: Iterable[str]) -> bool:
-    """Whether a touch whose attempts ended with these codes is tried once more: at its first unreachable handset."""
-    return [action_for(code) for code in codes] == [Action.TRY_LATER]
+def deserves_late_try(codes: Sequence[str]) -> bool:
+    """Whether a touch is tried once more, given the last code of each of its attempts: at its first silent handset."""
+    actions = [action_for(code) for code in codes]
+    return actions[-1:] == [Action.TRY_LATER] and actions.count(Action.TRY_LATER) == 1

@@ -52,14 +52,14 @@ class Mailbox:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         os.write(self._file, (json.dumps(_line(envelope), ensure_ascii=False) + "\n").encode())
         if any(self.scripted.get(address) == "reset" for address in envelope.rcpt_tos):
-            server.transport.abort()
+            server.transport.abort()  # type: ignore[union-attr]
         return "250 OK"
 
 
 def _line(envelope: Envelope) -> dict[str, Any]:
     letter = message_from_bytes(envelope.content or b"", policy=default)  # type: ignore[arg-type]
-    text = letter.get_body(("plain",))  # type: ignore[attr-defined]
-    page = letter.get_body(("html",))  # type: ignore[attr-defined]
+    text = letter.get_body(("plain",))
+    page = letter.get_body(("html",))
     return {
         "to": envelope.rcpt_tos,
         "subject": letter["Subject"],

@@ -148,6 +148,8 @@ def test_smtp_codes(code: int, outcome: SendOutcome) -> None:
         (TouchStatus.SENDING, [AttemptStatus.DELIVERED, AttemptStatus.SENDING], TouchStatus.DELIVERED),
         (TouchStatus.SUBMITTED, [AttemptStatus.UNDELIVERED, AttemptStatus.FAILED], TouchStatus.FAILED),
         (TouchStatus.PLANNED, [], TouchStatus.PLANNED),
+        (TouchStatus.EXPIRED, [AttemptStatus.SENT], TouchStatus.EXPIRED),
+        (TouchStatus.EXPIRED, [AttemptStatus.DELIVERED], TouchStatus.DELIVERED),
     ],
 )
 def test_attempts_decide_the_touch(current: str, attempts: list[str], expected: str) -> None:
@@ -165,6 +167,7 @@ def test_facts_release_what_was_not_made() -> None:
 
 def test_one_late_try_only() -> None:
     assert deserves_late_try(["30003"])
+    assert deserves_late_try(["20429", "30003"])
     assert not deserves_late_try(["30003", "30003"])
     assert not deserves_late_try(["30005"])
     assert not deserves_late_try([])
