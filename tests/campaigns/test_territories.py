@@ -42,6 +42,7 @@ def test_loading_twice_changes_nothing() -> None:
     assert Epci.objects.count() == 58
     perpignan = Commune.objects.get(code="66136")
     assert (perpignan.name, perpignan.department, perpignan.postal_code) == ("Perpignan", "66", "66000")
+    assert perpignan.epci is not None
     assert perpignan.epci.name == "CU Perpignan Méditerranée Métropole"
     assert perpignan.population > 100_000
 
