@@ -4,11 +4,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
 from campaigns.models import User
 
 FOR_SUPERUSERS = {"is_superuser", "user_permissions"}
+
+
+admin.site.unregister(Group)  # roles are code: outreach.roles
 
 
 @admin.register(User)

@@ -44,7 +44,7 @@ def move_campaign(request: HttpRequest, object_id: int, slug: str) -> HttpRespon
     require_permission(request, action.permission)
     campaign = get_object_or_404(Campaign.objects.select_related("plan", "segment"), pk=object_id)
     story, form_class, done = STORIES[slug]
-    form = form_class(request.POST or None)
+    form = form_class(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         refusal = _try_move(story, campaign, request, form.cleaned_data)
         if refusal is None:

@@ -51,7 +51,7 @@ class NightAdmin(ReadOnlyAdmin):
             request,
             "nights/detail.html",
             title=str(night),
-            crumbs=[crumb("Nuits", "outreach_night_changelist")],
+            crumbs=[crumb("Réglages", "reglages"), crumb("Nuits", "outreach_night_changelist")],
             night=night,
             badge=night_badge(night.status),
             steps=night.steps.all(),

@@ -17,6 +17,7 @@ from campaigns.models import read_now
 from outreach.admin.badges import reply_badge
 from outreach.enums import ReplyClass
 from outreach.models import Reply
+from outreach.replies import handle_reply
 
 PER_PAGE = 30
 
@@ -57,8 +58,6 @@ def handle(request: HttpRequest, object_id: int) -> HttpResponse:
     reply = get_object_or_404(Reply, pk=object_id)
     form = HandleForm(request.POST)
     if form.is_valid():
-        from outreach.replies import handle_reply
-
         handle_reply(reply=reply, by=request.user, now=read_now(), **form.cleaned_data)
         messages.success(request, f"Réponse n° {reply.pk} traitée.")
     return redirect("admin:outreach_reply_changelist")

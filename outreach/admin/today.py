@@ -86,8 +86,13 @@ def _campaign_tasks(user: User) -> list[Task]:
     ]
 
 
+def plural(count: int, word: str) -> str:
+    """The word as it is written after ``count``: French takes no « s » under 2."""
+    return f"{word}s" if count > 1 else word
+
+
 def _campaigns(count: int, words: str) -> str:
-    return f"campagne{'s' if count > 1 else ''} {words}"
+    return f"{plural(count, 'campagne')} {words}"
 
 
 def _contact_tasks(user: User, now: datetime) -> list[Task]:
@@ -95,16 +100,34 @@ def _contact_tasks(user: User, now: datetime) -> list[Task]:
     if user.has_perm("outreach.add_callattempt"):
         calls = Call.objects.filter(Q(next_try_at=None) | Q(next_try_at__lte=now), done_at=None).count()
         text = "La liste du jour est prête : prenez l’appel suivant."
-        tasks.append(Task(calls, "appels à passer", text, reverse("admin:outreach_call_changelist"), "Appeler"))
+        tasks.append(
+            Task(
+                calls, f"{plural(calls, 'appel')} à passer", text, reverse("admin:outreach_call_changelist"), "Appeler"
+            )
+        )
     if user.has_perm("outreach.change_reply"):
         replies = Reply.objects.filter(handled_at=None).count()
         text = "Les STOP sont déjà appliqués ; les réponses ambiguës viennent d’abord."
-        tasks.append(Task(replies, "réponses à lire", text, reverse("admin:outreach_reply_changelist"), "Lire"))
+        tasks.append(
+            Task(
+                replies,
+                f"{plural(replies, 'réponse')} à lire",
+                text,
+                reverse("admin:outreach_reply_changelist"),
+                "Lire",
+            )
+        )
     if user.has_perm("outreach.change_touch"):
         uncertain = Touch.objects.filter(status=TouchStatus.UNCONFIRMED).count()
         text = "L’opérateur n’a pas confirmé. Rien n’est renvoyé sans votre décision."
         tasks.append(
-            Task(uncertain, "contacts incertains", text, reverse("admin:outreach_touch_changelist"), "Décider")
+            Task(
+                uncertain,
+                f"{plural(uncertain, 'contact')} {plural(uncertain, 'incertain')}",
+                text,
+                reverse("admin:outreach_touch_changelist"),
+                "Décider",
+            )
         )
     return tasks
 

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from campaigns.admin.pages import ReadOnlyAdmin, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, crumb, render_page, require_permission
 from campaigns.models import read_now
 from outreach.admin.badges import touch_badge
 from outreach.enums import TouchStatus
@@ -41,7 +41,12 @@ class TouchAdmin(ReadOnlyAdmin):
         touches = self.get_queryset(request).order_by("status_at", "pk")
         rows = [(touch, touch_badge(touch.status)) for touch in touches[:MAX_SHOWN]]
         return render_page(
-            request, "touches/uncertain.html", title="Contacts incertains", rows=rows, count=touches.count()
+            request,
+            "touches/uncertain.html",
+            title="Contacts incertains",
+            crumbs=[crumb("Réglages", "reglages")],
+            rows=rows,
+            count=touches.count(),
         )
 
     def change_view(

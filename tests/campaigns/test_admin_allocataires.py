@@ -1,0 +1,95 @@
+"""Pages of persons: masked until somebody says why she looks, and the look is written."""
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from campaigns.admin.masking import mask_email, mask_matricule, mask_phone
+from campaigns.models import AccessLog, Allocataire, Opposition
+from outreach.roles import ADMINISTRATEUR, AGENT
+from tests.factories import make_allocataire, make_allocataires
+from tests.pages import MAX_QUERIES, make_colleague, sign_in
+
+LIST = "admin:campaigns_allocataire_changelist"
+
+
+@pytest.fixture
+def person(db: None) -> Allocataire:
+    return make_allocataire(
+        matricule="7654321", last_name="DURANDAL", mobile="+33612345678", email="camille@exemple.invalid"
+    )
+
+
+def page_of(person: Allocataire) -> str:
+    return reverse("admin:campaigns_allocataire_change", args=[person.pk])
+
+
+def test_masks() -> None:
+    assert mask_matricule("7654321") == "••••321"
+    assert mask_phone("+33612345678") == "06 •• •• •• 78"
+    assert mask_phone("") == mask_email("") == ""
+    assert mask_email("camille@exemple.fr") == "c•••@exemple.fr"
+
+
+def test_list_and_page_hold_nothing_that_names_the_person(person: Allocataire) -> None:
+    client = sign_in(make_colleague(AGENT))
+    for url in (reverse(LIST), page_of(person)):
+        page = client.get(url).content.decode()
+        assert "••••321" in page
+        for value in (person.matricule, person.last_name, person.mobile, "12 34 56", person.email):
+            assert value not in page
+    assert not AccessLog.objects.exists()
+
+
+def test_searching_by_matricule_leads_to_an_opaque_address_and_is_written(person: Allocataire) -> None:
+    client = sign_in(make_colleague(AGENT))
+    response = client.post(reverse("admin:search_allocataire"), {"matricule": " 7654321 "})
+    assert response["Location"] == page_of(person)
+    assert "7654321" not in response["Location"]
+    assert AccessLog.objects.get().action == "recherche"
+
+
+def test_searching_nobody_says_so(person: Allocataire) -> None:
+    client = sign_in(make_colleague(AGENT))
+    page = client.post(reverse("admin:search_allocataire"), {"matricule": "1"}, follow=True).content.decode()
+    assert "Aucun allocataire n’a ce matricule" in page
+    assert client.get(reverse("admin:search_allocataire")).status_code == 405
+
+
+def test_seeing_contact_points_needs_a_reason_and_leaves_it(person: Allocataire) -> None:
+    client = sign_in(make_colleague(AGENT))
+    url = reverse("admin:reveal_allocataire", args=[person.pk])
+    assert "+33612345678" not in client.post(url, {"reason": ""}).content.decode()
+    assert not AccessLog.objects.exists()
+    page = client.post(url, {"reason": "Elle a demandé à être rappelée."}).content.decode()
+    assert "+33612345678" in page
+    assert "DURANDAL" in page
+    log = AccessLog.objects.get()
+    assert (log.by.username, log.allocataire_id, log.detail) == ("agent", person.pk, "Elle a demandé à être rappelée.")
+
+
+def test_an_administrateur_sees_nobody(person: Allocataire) -> None:
+    client = sign_in(make_colleague(ADMINISTRATEUR))
+    assert client.get(reverse(LIST)).status_code == 403
+    assert client.get(page_of(person)).status_code == 403
+    assert client.post(reverse("admin:reveal_allocataire", args=[person.pk]), {"reason": "x"}).status_code == 403
+
+
+def test_an_opposition_told_to_an_agent_is_recorded(person: Allocataire) -> None:
+    client = sign_in(make_colleague(AGENT))
+    client.post(reverse("admin:oppose_allocataire", args=[person.pk]), {"channel": "SMS"})
+    opposition = Opposition.objects.get()
+    assert (opposition.allocataire_id, opposition.channel, opposition.recorded_by.username) == (
+        person.pk,
+        "SMS",
+        "agent",
+    )
+
+
+@pytest.mark.django_db
+def test_the_list_costs_the_same_whatever_its_length(django_assert_max_num_queries: Any) -> None:
+    make_allocataires(60)
+    client = sign_in(make_colleague(AGENT))
+    with django_assert_max_num_queries(MAX_QUERIES):
+        client.get(reverse(LIST))
