@@ -262,3 +262,19 @@ def test_breakdown_counts_everybody_once() -> None:
         assert sum(parts[title].values()) == 2
         assert parts[title]["Non renseigné"] == 1
     assert parts["Prestations perçues"]["Aucune"] >= 1
+
+
+def test_a_child_to_be_born_has_no_age() -> None:
+    make_allocataire(children_born_on=[TODAY + timedelta(days=1)])
+    born = make_allocataire(children_born_on=[TODAY])
+    assert select(leaf("child_age", "lt", 3)) == {born.pk}
+    assert select(leaf("child_age", "eq", 0)) == {born.pk}
+
+
+def test_a_dtr_received_before_it_opened_is_the_previous_one() -> None:
+    due = TODAY + timedelta(days=10)
+    previous = make_allocataire(dtr_due_on=due, dtr_received_on=due - timedelta(days=46))
+    make_allocataire(dtr_due_on=due, dtr_received_on=due - timedelta(days=45))
+    never = make_allocataire(dtr_due_on=due)
+    make_allocataire(dtr_due_on=None)
+    assert select(leaf("dtr_missing", "eq", True)) == {previous.pk, never.pk}
