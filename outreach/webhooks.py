@@ -52,7 +52,7 @@ def twilio_status(request: HttpRequest, attempt_uuid: UUID) -> HttpResponse:
         provider_ref=form.get("MessageSid", ""),
         status=form.get("MessageStatus", ""),
         error_code=form.get("ErrorCode", ""),
-        payload=form.dict(),
+        payload={name: str(form[name]) for name in form},
         now=read_now(),
     )
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
@@ -71,7 +71,7 @@ def twilio_inbound(request: HttpRequest) -> HttpResponse:
         kind=EventKind.INBOUND,
         provider_ref=form.get("MessageSid", ""),
         status=form.get("SmsStatus", ""),
-        payload=form.dict(),
+        payload={name: str(form[name]) for name in form},
         now=read_now(),
     )
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
@@ -116,9 +116,7 @@ def _signed_form(request: HttpRequest) -> QueryDict:
     """The form, once its signature is verified over all of it with the current token, or the previous one."""
     form = _form(request)
     if not _is_signed(request, form):
-        logger.warning(
-            "webhook refused: bad signature path=%s", request.resolver_match and request.resolver_match.route
-        )
+        logger.warning("webhook refused: bad signature")
         raise Refused(HTTPStatus.FORBIDDEN, "Signature absente ou invalide.")
     if any("\x00" in name + value for name, values in form.lists() for value in values):
         raise Refused(HTTPStatus.BAD_REQUEST, "Caractère nul refusé.")
@@ -132,7 +130,7 @@ def _is_signed(request: HttpRequest, form: QueryDict) -> bool:
     url = settings.PUBLIC_BASE_URL.rstrip("/") + request.get_full_path()
     signature = request.headers.get("X-Twilio-Signature", "")
     tokens = [token for token in (settings.TWILIO_AUTH_TOKEN, settings.TWILIO_AUTH_TOKEN_PREVIOUS) if token]
-    return bool(signature) and any([RequestValidator(token).validate(url, form, signature) for token in tokens])
+    return bool(signature) and any(RequestValidator(token).validate(url, form, signature) for token in tokens)
 
 
 def _form(request: HttpRequest) -> QueryDict:

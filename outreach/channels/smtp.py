@@ -36,7 +36,8 @@ class StagedBackend(EmailBackend):
     def begin(self) -> bool:
         """Open unless it is; whether it was open. Raises what smtplib and the network raise."""
         was_open = not self.open()
-        self.connection.has_begun_data = False
+        if isinstance(self.connection, _StagedMixin):
+            self.connection.has_begun_data = False
         return was_open
 
     def abandon(self) -> None:
