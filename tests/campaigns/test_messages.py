@@ -171,8 +171,6 @@ def test_no_text_breaks_check(channel: str, subject: str, body: str) -> None:
 
 
 def test_values_of_a_person() -> None:
-    from datetime import date
-
     values = values_for(
         {
             "civility": "MME",
