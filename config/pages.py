@@ -124,7 +124,7 @@ def change_pause(request: HttpRequest) -> HttpResponse:
 
 def show_system(request: HttpRequest) -> HttpResponse:
     """What the environment says, without its secrets."""
-    if not request.user.has_perm("campaigns.view_user"):
+    if not request.user.has_perm("campaigns.change_user"):
         raise PermissionDenied
     rows = [(label, name, getattr(settings, name)) for label, name in SHOWN_SETTINGS]
     with connection.cursor() as cursor:

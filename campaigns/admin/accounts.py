@@ -7,16 +7,14 @@ from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
+from campaigns.admin.pages import GuardedAdmin
 from campaigns.models import User
-
-FOR_SUPERUSERS = {"is_superuser", "user_permissions"}
-
 
 admin.site.unregister(Group)  # roles are code: outreach.roles
 
 
 @admin.register(User)
-class AccountAdmin(UserAdmin):
+class AccountAdmin(GuardedAdmin, UserAdmin):
     list_display = ["username", "last_name", "first_name", "roles", "is_active", "last_login"]
     list_filter = ["groups", "is_active"]
     fieldsets = (

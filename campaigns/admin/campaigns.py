@@ -16,7 +16,7 @@ from campaigns.admin.campaign_forms import CampaignForm, DayInput, StartCampaign
 from campaigns.admin.campaign_moves import move_campaign
 from campaigns.admin.campaign_pages import show_audience, show_life, show_simulation
 from campaigns.admin.charts import french_number, french_percent
-from campaigns.admin.pages import crumb, render_page, require_permission
+from campaigns.admin.pages import GuardedAdmin, crumb, render_page, require_permission
 from campaigns.admin.stages import describe_standing
 from campaigns.admin.step_preview import preview_step
 from campaigns.lifecycle import record_edit, start_campaign
@@ -65,7 +65,7 @@ class StepInline(admin.StackedInline):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(admin.ModelAdmin):
+class CampaignAdmin(GuardedAdmin):
     form = CampaignForm
     list_display = ["name", "state", "plan", "size", "starts_on", "launched_at"]
     list_filter = ["status", "plan__family"]
@@ -74,7 +74,6 @@ class CampaignAdmin(admin.ModelAdmin):
     search_help_text = "Nom de la campagne ou du plan"
     change_form_template = "campaigns/change_form.html"
     list_per_page = 50
-    show_facets = admin.ShowFacets.NEVER
 
     @admin.display(description="état", ordering="status")
     def state(self, campaign: Campaign) -> SafeString:

@@ -24,10 +24,21 @@ def crumb(label: str, url_name: str, *args: Any) -> dict[str, str]:
     return {"label": label, "url": reverse(f"admin:{url_name}", args=args)}
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that only stories write: seen here, never edited."""
+class GuardedAdmin(admin.ModelAdmin):
+    """Django's pages, with the permission asked before the row is looked for, and no count that reads whole tables."""
 
     show_facets = admin.ShowFacets.NEVER
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        return super().history_view(request, object_id, extra_context)
+
+
+class ReadOnlyAdmin(GuardedAdmin):
+    """Rows that only stories write: seen here, never edited."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -2,11 +2,12 @@
 
 from django.contrib import admin
 
+from campaigns.admin.pages import GuardedAdmin
 from campaigns.models import Programme
 
 
 @admin.register(Programme)
-class ProgrammeAdmin(admin.ModelAdmin):
+class ProgrammeAdmin(GuardedAdmin):
     list_display = ["name", "code"]
     search_fields = ["name"]
     filter_horizontal = ["campaigns"]

@@ -2,19 +2,19 @@
 
 from django.contrib import admin
 
-from campaigns.admin.pages import ReadOnlyAdmin
+from campaigns.admin.pages import GuardedAdmin, ReadOnlyAdmin
 from campaigns.models import Commune, ExtraAttribute, RegularisationKind
 
 
 @admin.register(RegularisationKind)
-class RegularisationKindAdmin(admin.ModelAdmin):
+class RegularisationKindAdmin(GuardedAdmin):
     list_display = ["label", "code", "stage", "nature", "feed_max_age_days"]
     list_filter = ["stage", "nature"]
     search_fields = ["label", "code"]
 
 
 @admin.register(ExtraAttribute)
-class ExtraAttributeAdmin(admin.ModelAdmin):
+class ExtraAttributeAdmin(GuardedAdmin):
     list_display = ["label", "code", "type", "origin", "is_sensitive"]
     search_fields = ["label", "code"]
 

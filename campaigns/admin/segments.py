@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campaigns.admin.charts import build_bar_chart, french_number
 from campaigns.admin.masking import mask_matricule
-from campaigns.admin.pages import crumb
+from campaigns.admin.pages import GuardedAdmin, crumb
 from campaigns.models import Segment, read_now
 from campaigns.rules.criteria import InvalidCriteria, check, is_sensitive
 from campaigns.rules.criteria_catalogue import OPERATOR_LABELS, OPERATORS
@@ -65,7 +65,7 @@ class SegmentForm(forms.ModelForm):
 
 
 @admin.register(Segment)
-class SegmentAdmin(admin.ModelAdmin):
+class SegmentAdmin(GuardedAdmin):
     form = SegmentForm
     list_display = ["name", "description", "updated_at"]
     search_fields = ["name", "description"]

@@ -9,6 +9,8 @@ from campaigns.models import AccessLog, Opposition
 @admin.register(AccessLog)
 class AccessLogAdmin(ReadOnlyAdmin):
     list_display = ["at", "by", "action", "person", "detail"]
+    fields = ["at", "by", "action", "person", "detail"]
+    readonly_fields = ["person"]
     list_filter = ["action", "at"]
     list_select_related = ["by"]
     date_hierarchy = "at"
@@ -22,6 +24,8 @@ class AccessLogAdmin(ReadOnlyAdmin):
 @admin.register(Opposition)
 class OppositionAdmin(ReadOnlyAdmin):
     list_display = ["recorded_at", "person", "scope", "source", "recorded_by", "lifted_at"]
+    fields = ["recorded_at", "person", "scope", "source", "recorded_by", "lifted_at", "note"]
+    readonly_fields = ["person", "scope"]
     list_filter = ["channel", "source", "recorded_at"]
     list_select_related = ["recorded_by"]
     list_display_links = None
