@@ -54,7 +54,7 @@ def start_site(processes: Processes, environment: Environment, *, port: int) -> 
         "web",
         python("-m", "gunicorn", "config.wsgi", *options),
         environment=environment,
-        is_ready=lambda: answers(site(port)),
+        is_ready=lambda: answers(f"{site(port)}/sante/"),
     )
 
 

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.urls.converters import UUIDConverter
 
+from campaigns.admin.stages import ACTIONS_BY_SLUG
 from campaigns.models import User
 from outreach.roles import ROLES, load_roles
 
@@ -30,7 +31,11 @@ def named_addresses(resolver: URLResolver, namespace: str = "") -> Iterator[tupl
             yield from named_addresses(pattern, inner)
         elif pattern.name:
             name = f"{namespace}{pattern.name}"
-            yield name, reverse(name, kwargs=ARGUMENTS.get(name) or _zeros(pattern))
+            if name == "admin:campaign_move":
+                for slug in ACTIONS_BY_SLUG:  # one address, a permission a move
+                    yield f"{name}:{slug}", reverse(name, kwargs={"object_id": 0, "slug": slug})
+            else:
+                yield name, reverse(name, kwargs=ARGUMENTS.get(name) or _zeros(pattern))
 
 
 def _zeros(pattern: URLPattern) -> dict[str, object]:
