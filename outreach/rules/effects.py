@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import combinations
+from math import ceil
 from statistics import fmean, median
 
 from campaigns.enums import CONTROL_ARM, AmountNature, OutcomeStage
@@ -36,11 +37,11 @@ def _effect(facts: Facts, stage: str) -> Effect | None:
     treated = _sum(_sample(c, stage, False) for c in compared)
     control = _sum(_sample(c, stage, True) for c in compared)
     difference, interval = treated.rate - control.rate, newcombe(treated, control)
-    p_heterogeneity, method = None, "Newcombe"
+    p, p_heterogeneity, method = p_value(treated, control), None, "Newcombe"
     pooled = mantel_haenszel((_sample(c, stage, False), _sample(c, stage, True)) for c in compared)
     if pooled and len(compared) > 1:
         difference, interval, method = pooled.difference, pooled.interval, "Mantel-Haenszel"
-        p_heterogeneity = pooled.p_heterogeneity
+        p, p_heterogeneity = pooled.p_value, pooled.p_heterogeneity
     needed = number_needed(difference, interval)
     return Effect(
         stage=stage,
@@ -49,7 +50,7 @@ def _effect(facts: Facts, stage: str) -> Effect | None:
         control=rate_of(control.count, control.size),
         difference=difference,
         interval=interval,
-        p_value=p_value(treated, control),
+        p_value=p,
         number_needed=needed,
         method=method,
         strata=tuple(_stratum(c, stage) for c in compared) if len(compared) > 1 else (),
@@ -64,9 +65,9 @@ def _effect_text(difference: float, interval: Interval | None, needed: NumberNee
         text += f" (intervalle à 95 % : {figures.write_points_interval(interval)})"
     if not needed.is_conclusive or needed.value is None:
         return f"{text} : non concluant, l’effet peut être nul."
-    people = figures.write_count(max(1, round(abs(needed.value))))
+    people = figures.write_count(ceil(abs(needed.value) - 1e-9))
     if needed.value < 0:
-        return f"{text} : résultat de moins pour {people} personnes à contacter."
+        return f"{text} : un résultat de moins pour {people} personnes à contacter."
     return f"{text} : un résultat de plus pour {people} personnes à contacter."
 
 

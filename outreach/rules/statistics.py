@@ -56,6 +56,7 @@ class Pooled:
 
     difference: float
     interval: Interval
+    p_value: float
     strata_count: int
     q: float
     p_heterogeneity: float
@@ -119,11 +120,13 @@ def mantel_haenszel(strata: Iterable[tuple[Sample, Sample]]) -> Pooled | None:
     difference = sum((t.count * c.size - c.count * t.size) / (t.size + c.size) for t, c in usable) / weight
     deviation = sqrt(max(0.0, _sato_variance(usable, difference, weight)))
     interval: Interval | None = Interval(difference - _Z * deviation, difference + _Z * deviation)
+    p: float | None = erfc(abs(difference) / deviation / sqrt(2)) if deviation else None
     if len(usable) == 1 or not deviation:
-        interval = newcombe(_total(t for t, _ in usable), _total(c for _, c in usable))
+        totals = _total(t for t, _ in usable), _total(c for _, c in usable)
+        interval, p = newcombe(*totals), p_value(*totals)
     q = _cochran(usable)
-    p = chi2_tail(q, len(usable) - 1) if len(usable) > 1 else 1.0
-    return Pooled(difference, interval or Interval(-1.0, 1.0), len(usable), q, p)
+    p_strata = chi2_tail(q, len(usable) - 1) if len(usable) > 1 else 1.0
+    return Pooled(difference, interval or Interval(-1.0, 1.0), 1.0 if p is None else p, len(usable), q, p_strata)
 
 
 def _sato_variance(strata: Sequence[tuple[Sample, Sample]], difference: float, weight: float) -> float:
