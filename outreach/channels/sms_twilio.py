@@ -1,7 +1,7 @@
 """SMS through Twilio's API: Twilio itself in production, the operator simulator everywhere else."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from threading import Lock
@@ -33,7 +33,7 @@ class TwilioGateway:
 
     api_url: str
     account_sid: str
-    auth_token: str
+    auth_token: str = field(repr=False)
     callback_base_url: str
     messaging_service_sid: str = ""
     sender: str = ""

@@ -29,7 +29,7 @@ class OperatorConfig:
 
     ledger: Path
     account_sid: str
-    auth_token: str
+    auth_token: str = field(repr=False)
     inbound_url: str = ""
     behaviour: Behaviour = field(default_factory=Behaviour)
 

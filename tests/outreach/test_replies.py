@@ -1,0 +1,160 @@
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from campaigns.enums import FactState, OppositionSource
+from campaigns.models import ContactFact, Opposition
+from campaigns.oppositions import hash_destination
+from outreach.enums import EventKind, ReplyClass, Suppression, TouchStatus
+from outreach.models import ProviderEvent, Reply, Touch
+from outreach.receipts import store_event
+from outreach.replies import handle_reply, receive_replies
+from tests.factories import make_allocataire, make_user
+from tests.outreach.sent import NOW, make_sent
+from tests.outreach.waves import make_wave
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def journal(settings: Settings, tmp_path: Path) -> Path:
+    settings.OPPOSITION_JOURNAL = tmp_path / "oppositions.jsonl"
+    return settings.OPPOSITION_JOURNAL
+
+
+def hear(sender: str, body: str, reference: str = "SMin1", **payload: Any) -> ProviderEvent:
+    return store_event(
+        provider="twilio",
+        kind=EventKind.INBOUND,
+        payload={"From": sender, "Body": body, **payload},
+        provider_ref=reference,
+        now=NOW,
+    )
+
+
+def test_stop_opposes_and_takes_away_what_was_planned(journal: Path) -> None:
+    attempt = make_sent()
+    person = attempt.touch.allocataire
+    pending = Touch.objects.get(audience=make_wave(people=[person]))
+    hear(person.mobile, "stop svp")
+    assert receive_replies(now=NOW) == 1
+
+    opposition = Opposition.objects.get()
+    assert (opposition.allocataire_id, opposition.channel) == (person.pk, "")
+    assert opposition.source == OppositionSource.SMS_STOP
+    assert opposition.destination_hash == hash_destination(person.mobile)
+    pending.refresh_from_db()
+    assert (pending.status, pending.reason) == (TouchStatus.SUPPRESSED, Suppression.OPPOSED)
+    assert ContactFact.objects.get(touch_ref=pending.pk).state == FactState.RELEASED
+    assert ContactFact.objects.get(touch_ref=attempt.touch_id).state == FactState.ANSWERED
+
+    reply = Reply.objects.get()
+    assert (reply.kind, reply.allocataire_id, reply.touch_id) == (ReplyClass.STOP, person.pk, attempt.touch_id)
+    assert reply.handled_at == NOW
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert [line["source"] for line in lines] == [OppositionSource.SMS_STOP]
+    assert person.mobile not in journal.read_text()
+
+
+def test_a_claimed_contact_is_taken_from_its_worker() -> None:
+    person = make_allocataire()
+    touch = Touch.objects.get(audience=make_wave(people=[person]))
+    Touch.objects.filter(pk=touch.pk).update(status=TouchStatus.CLAIMED, claimed_by="w", attempt_count=1)
+    hear(person.mobile, "STOP")
+    receive_replies(now=NOW)
+    touch.refresh_from_db()
+    assert (touch.status, touch.claimed_by, touch.attempt_count) == (TouchStatus.SUPPRESSED, "", 0)
+
+
+def test_a_contact_on_its_way_stays_what_it_is() -> None:
+    attempt = make_sent(status="ENVOI")
+    hear(attempt.touch.destination, "STOP")
+    receive_replies(now=NOW)
+    attempt.touch.refresh_from_db()
+    assert attempt.touch.status == TouchStatus.SENDING
+
+
+def test_everybody_who_shares_the_mobile_is_left_alone() -> None:
+    first = make_allocataire()
+    second = make_allocataire(mobile=first.mobile)
+    Touch.objects.get(audience=make_wave(people=[second]))
+    hear(first.mobile, "Arrêtez")
+    receive_replies(now=NOW)
+    assert set(Opposition.objects.values_list("allocataire_id", flat=True)) == {first.pk, second.pk}
+    assert Touch.objects.get().status == TouchStatus.SUPPRESSED
+    assert Reply.objects.get().allocataire_id is None
+
+
+def test_a_number_that_the_person_has_left_is_refused_as_such() -> None:
+    hear("+33699999999", "STOP")
+    receive_replies(now=NOW)
+    opposition = Opposition.objects.get()
+    assert opposition.allocataire is None
+    assert opposition.destination_hash == hash_destination("+33699999999")
+
+
+def test_the_same_message_twice_is_one_reply() -> None:
+    attempt = make_sent()
+    hear(attempt.touch.destination, "Merci")
+    hear(attempt.touch.destination, "Merci")
+    assert receive_replies(now=NOW) == 2
+    assert Reply.objects.count() == 1
+    assert receive_replies(now=NOW) == 0
+
+
+@pytest.mark.parametrize(("body", "kind"), [("Merci", ReplyClass.ORDINARY), ("non merci", ReplyClass.AMBIGUOUS)])
+def test_other_replies_wait_for_a_person(body: str, kind: ReplyClass) -> None:
+    attempt = make_sent()
+    hear(attempt.touch.destination, body)
+    receive_replies(now=NOW)
+    reply = Reply.objects.get()
+    assert (reply.kind, reply.handled_at, reply.body) == (kind, None, body)
+    assert not Opposition.objects.exists()
+
+
+def test_a_message_that_cannot_be_read_does_not_hold_the_others_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    from outreach import replies
+
+    first, second = make_sent(provider_ref="A"), make_sent(provider_ref="B")
+    poison = hear(first.touch.destination, "poison", "SMp")
+    hear(second.touch.destination, "STOP", "SMs")
+
+    def classify(body: str) -> ReplyClass:
+        if body == "poison":
+            raise RuntimeError
+        return ReplyClass.STOP
+
+    monkeypatch.setattr(replies, "classify", classify)
+    receive_replies(now=NOW)
+    poison.refresh_from_db()
+    assert poison.applied_at
+    assert "pas pu être lu" in poison.problem
+    assert Opposition.objects.get().allocataire_id == second.touch.allocataire_id
+
+
+def test_an_agent_reads_a_refusal() -> None:
+    attempt = make_sent()
+    pending = Touch.objects.get(audience=make_wave(people=[attempt.touch.allocataire]))
+    hear(attempt.touch.destination, "non merci")
+    receive_replies(now=NOW)
+    agent, later = make_user(), NOW + timedelta(hours=1)
+    handle_reply(reply=Reply.objects.get(), by=agent, now=later, note="C’est un refus", is_opposition=True)
+    reply = Reply.objects.get()
+    assert (reply.handled_at, reply.handled_by, reply.note) == (later, agent, "C’est un refus")
+    opposition = Opposition.objects.get()
+    assert (opposition.source, opposition.recorded_by) == (OppositionSource.AGENT, agent)
+    pending.refresh_from_db()
+    assert pending.status == TouchStatus.SUPPRESSED
+
+
+def test_an_agent_reads_an_ordinary_reply() -> None:
+    attempt = make_sent()
+    hear(attempt.touch.destination, "Merci")
+    receive_replies(now=NOW)
+    handle_reply(reply=Reply.objects.get(), by=make_user(), now=NOW)
+    assert Reply.objects.get().handled_at == NOW
+    assert not Opposition.objects.exists()
