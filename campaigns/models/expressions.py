@@ -28,7 +28,7 @@ class JsonNumber(Func):
     def __init__(self, column: Any, key: str) -> None:
         super().__init__(column, Value(key, TextField()))
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
         sql, params = super().as_sql(compiler, connection, **extra)
         return sql, [*params, *params]  # the template writes the arguments twice
 
@@ -38,7 +38,7 @@ class AnyDateWithin(Func):
 
     output_field = BooleanField()
 
-    def as_sql(self, compiler: Any, connection: Any, **_extra: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any, **_extra: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
         parts = [compiler.compile(source) for source in self.get_source_expressions()]
         (array, array_params), (first, first_params), (last, last_params) = parts
         sql = f"EXISTS (SELECT 1 FROM unnest({array}) AS held(on_day) WHERE held.on_day BETWEEN {first} AND {last})"
