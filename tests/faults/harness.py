@@ -14,6 +14,7 @@ from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
+import pytest
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +39,12 @@ def test_database_url() -> str:
         return f"postgresql://{named['USER']}@/{named['NAME']}?host={quote(host)}"
     password = f":{quote(named['PASSWORD'])}" if named["PASSWORD"] else ""
     return f"postgresql://{named['USER']}{password}@{host}{port}/{named['NAME']}"
+
+
+def say(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """Print what was injected and seen, even when the test passes."""
+    with capsys.disabled():
+        sys.stdout.write(f"\n{text}\n")
 
 
 class OperatorProcess:
@@ -69,6 +76,9 @@ class OperatorProcess:
 
     def count(self) -> int:
         return int(self.read()["count"])
+
+    def has_taken(self, number: float) -> bool:
+        return self.count() > number
 
     def recipients(self) -> Counter[str]:
         return Counter(m["recipient"] for m in self.read(messages=True)["messages"])

@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -20,7 +21,7 @@ from outreach.reconciliation import (
 from outreach.rules.retry import Resolution
 from tests.factories import make_user
 from tests.faults.conftest import StartOperator
-from tests.faults.harness import OperatorProcess, Workers, wait_until
+from tests.faults.harness import OperatorProcess, Workers, say, wait_until
 from tests.outreach.waves import MORNING, make_wave
 
 pytestmark = [pytest.mark.fault, pytest.mark.django_db(transaction=True)]
@@ -58,11 +59,11 @@ def test_killed_workers_lose_nothing_and_double_nothing(
         resolve_touch(touch=touch, decision=Resolution.RESEND, by=superviseur, now=MORNING + timedelta(minutes=46))
     settle(60, workers)
 
-    with capsys.disabled():
-        print(
-            f"\n{MESSAGES} SMS, {kills} workers killed ({in_doubt} requests in doubt), troubles {dict(troubles)}, "
-            f"{left} left to a superviseur, seed {SEED}"
-        )
+    say(
+        capsys,
+        f"{MESSAGES} SMS, {kills} workers killed ({in_doubt} requests in doubt), troubles {dict(troubles)}, "
+        f"{left} left to a superviseur, seed {SEED}",
+    )
     assert kills, "no fault was injected"
     assert sum(troubles.values()), "no fault was injected"
     assert set(Touch.objects.values_list("status", flat=True)) <= TouchStatus.contacted()
@@ -78,7 +79,7 @@ def kill_at_random(operator: OperatorProcess, workers: Workers) -> int:
     workers.start()
     kills = 0
     for share in sorted(chance.uniform(0.02, 0.9) for _ in range(KILLS)):
-        wait_until(lambda share=share: operator.count() >= share * MESSAGES, what=f"{share:.0%} of the messages left")
+        wait_until(partial(operator.has_taken, share * MESSAGES), what=f"{share:.0%} of the messages left")
         workers.kill(chance.choice(workers.running))
         kills += 1
         workers.start()

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 import pytest
 
@@ -15,7 +16,7 @@ from outreach.models import Attempt, Touch
 from outreach.pauses import pause_sending, resume_sending
 from tests.factories import make_allocataires, make_user
 from tests.faults.conftest import StartOperator
-from tests.faults.harness import OperatorProcess, Workers, wait_until
+from tests.faults.harness import OperatorProcess, Workers, say, wait_until
 from tests.outreach.waves import make_wave
 
 pytestmark = [pytest.mark.fault, pytest.mark.django_db(transaction=True)]
@@ -25,6 +26,10 @@ StartWorkers = Callable[[OperatorProcess], Workers]
 def nothing_is_left() -> bool:
     moving = [TouchStatus.PLANNED, TouchStatus.CLAIMED, TouchStatus.SENDING]
     return not Touch.objects.filter(status__in=moving).exists()
+
+
+def nothing_is_on_the_wire() -> bool:
+    return not Touch.objects.filter(status__in=[TouchStatus.CLAIMED, TouchStatus.SENDING]).exists()
 
 
 def test_a_stop_is_before_or_after_an_intent_never_under_it(
@@ -55,8 +60,7 @@ def test_a_stop_is_before_or_after_an_intent_never_under_it(
     intents = dict(Attempt.objects.values_list("touch__allocataire_id", "intent_at"))
     too_late = [person for person, at in stops.items() if person in intents and intents[person] > at]
     in_time = Touch.objects.filter(allocataire_id__in=stops, reason=Suppression.OPPOSED).count()
-    with capsys.disabled():
-        print(f"\n{len(stops)} STOP while 800 SMS were leaving: {in_time} were in time, {len(too_late)} ignored")
+    say(capsys, f"{len(stops)} STOP while 800 SMS were leaving: {in_time} were in time, {len(too_late)} ignored")
     assert in_time > 0, "every STOP came too late: nothing was proved"
     assert not too_late
     assert in_time + operator.count() == len(people)
@@ -74,18 +78,16 @@ def test_the_stop_button_stops_within_two_seconds(
     workers.start()
     delays = []
     for press, scope in enumerate(["", "SMS", ""], start=1):
-        wait_until(lambda press=press: operator.count() > 150 * press, what="messages are leaving")
+        wait_until(partial(operator.has_taken, 150 * press), what="messages are leaving")
         pause_sending(scope=scope, by=superviseur, now=read_now(), reason="essai")
         pressed_at = time.time()
-        moving = Touch.objects.filter(status__in=[TouchStatus.CLAIMED, TouchStatus.SENDING])
-        wait_until(lambda moving=moving: not moving.exists(), what="nothing is on the wire")
+        wait_until(nothing_is_on_the_wire, what="nothing is on the wire")
         delays.append(max(m["accepted_at"] for m in operator.read(messages=True)["messages"]) - pressed_at)
         paused_at = operator.count()
         assert Touch.objects.filter(status=TouchStatus.PLANNED).exists(), "all had left: nothing was proved"
         resume_sending(scope=scope, by=superviseur, now=read_now())
-        wait_until(lambda paused_at=paused_at: operator.count() > paused_at, what="sending goes on")
-    with capsys.disabled():
-        print(f"\nstop button: last message {[f'{delay * 1000:.0f} ms' for delay in delays]} after the commit")
+        wait_until(partial(operator.has_taken, paused_at), what="sending goes on")
+    say(capsys, f"stop button: last message {[f'{delay * 1000:.0f} ms' for delay in delays]} after the commit")
     assert max(delays) <= 2
     wait_until(nothing_is_left, what="everything has left")
     workers.stop()

@@ -6,7 +6,13 @@ Its database and its operator come from the environment; ``CRASH_AT`` names the 
 import os
 import signal
 import sys
+from functools import partial
 from threading import Event
+
+
+def die_at(mortal: str, point: str) -> None:
+    if point == mortal:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main(arguments: list[str]) -> None:
@@ -21,7 +27,7 @@ def main(arguments: list[str]) -> None:
     stopping = Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     if point := os.environ.get("CRASH_AT"):
-        dispatch.reached = lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == point else None
+        dispatch.reached = partial(die_at, point)
     while not stopping.is_set():
         report = dispatch.dispatch_due(channel="SMS", worker=f"worker-{os.getpid()}", deadline_seconds=5)
         if not report.attempts and not stopping.wait(0.05) and "--until-idle" in arguments:
