@@ -44,7 +44,7 @@ def refuse_contact(
     """
     concerned = {*persons, *holders_of(destination)}
     destination_hash = hash_destination(destination) if destination else ""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         lock_people(persons=concerned, destinations=[destination_hash])
         record_opposition(
             allocataire_ids=concerned, channel=channel, source=source, now=now, by=by, destination=destination

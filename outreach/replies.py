@@ -4,7 +4,7 @@ import logging
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from campaigns.enums import Channel, FactState, OppositionSource
 from campaigns.models import ContactFact, User
@@ -24,12 +24,8 @@ def receive_replies(*, now: datetime, limit: int = 5_000) -> int:
     kept with its problem and does not hold the others back.
     """
     received = 0
-    while received < limit and (event_id := _next_event()) is not None:
-        try:
-            received += _receive_one(event_id, now)
-        except Exception:
-            logger.exception("reply not read event=%s", event_id)
-            _set_aside(event_id, now)
+    while received < limit and _receive_next(now):
+        received += 1
     return received
 
 
@@ -68,29 +64,31 @@ def opt_out(*, attempt_uuid: UUID, is_one_click: bool, now: datetime) -> bool:
     return True
 
 
-def _next_event() -> int | None:
-    waiting = ProviderEvent.objects.unapplied().filter(kind=EventKind.INBOUND).order_by("pk")
-    return waiting.values_list("pk", flat=True).first()
+def _receive_next(now: datetime) -> bool:
+    """False when nothing waits that another reader does not hold."""
+    with transaction.atomic():
+        waiting = ProviderEvent.objects.unapplied().filter(kind=EventKind.INBOUND).order_by("pk")
+        event = waiting.select_for_update(skip_locked=True).first()
+        if event is None:
+            return False
+        event.applied_at = now
+        try:
+            with transaction.atomic():
+                _keep(event, now)
+        except OperationalError:  # deadlock, lost connection: it waits for the next round
+            raise
+        except Exception:
+            logger.exception("reply not read event=%s", event.pk)
+            event.problem = "Ce message n’a pas pu être lu : il attend un agent dans les réponses."
+            _record(event, ReplyClass.AMBIGUOUS, None)
+        event.save(update_fields=["applied_at", "problem"])
+    return True
 
 
-@transaction.atomic
-def _receive_one(event_id: int, now: datetime) -> int:
-    """0 when another reader has just taken it."""
-    waiting = ProviderEvent.objects.unapplied().filter(pk=event_id)
-    event = waiting.select_for_update().first()
-    if event is None:
-        return 0
-    sender, body = str(event.payload.get("From", "")), str(event.payload.get("Body", ""))
-    if not Reply.objects.filter(provider=event.provider, provider_ref=event.provider_ref).exists():
-        _keep(event, sender, body, now)
-    event.applied_at = now
-    event.save(update_fields=["applied_at"])
-    return 1
-
-
-def _keep(event: ProviderEvent, sender: str, body: str, now: datetime) -> Reply:
-    kind = classify(body)
-    touch = _answered_touch(sender)
+def _keep(event: ProviderEvent, now: datetime) -> None:
+    """Acting on the same message twice changes nothing, so it is only at the end that it is kept once."""
+    sender = str(event.payload.get("From", ""))
+    kind, touch = classify(str(event.payload.get("Body", ""))), _answered_touch(sender)
     if kind == ReplyClass.STOP:
         gone = refuse_contact(
             persons=[touch.allocataire_id] if touch else [],
@@ -100,20 +98,25 @@ def _keep(event: ProviderEvent, sender: str, body: str, now: datetime) -> Reply:
         )
         logger.info("stop recorded event=%s suppressed=%s", event.pk, gone)
     if touch:
-        ContactFact.objects.filter(touch_ref=touch.pk).exclude(state=FactState.RELEASED).update(
-            state=FactState.ANSWERED
-        )
-    return Reply.objects.create(
+        facts = ContactFact.objects.filter(touch_ref=touch.pk).exclude(state=FactState.RELEASED)
+        facts.update(state=FactState.ANSWERED)
+    _record(event, kind, touch)
+
+
+def _record(event: ProviderEvent, kind: ReplyClass, touch: Touch | None) -> None:
+    sender = str(event.payload.get("From", ""))
+    reply = Reply(
         allocataire_id=touch.allocataire_id if touch else _only_holder(sender),
         touch=touch,
         sender_hash=hash_destination(sender),
         provider=event.provider,
         provider_ref=event.provider_ref,
-        body=body,
+        body=str(event.payload.get("Body", "")),
         kind=kind,
         received_at=event.received_at,
-        handled_at=now if kind == ReplyClass.STOP else None,
+        handled_at=event.applied_at if kind == ReplyClass.STOP else None,
     )
+    Reply.objects.bulk_create([reply], ignore_conflicts=True)
 
 
 def _answered_touch(sender: str) -> Touch | None:
@@ -125,8 +128,3 @@ def _answered_touch(sender: str) -> Touch | None:
 def _only_holder(sender: str) -> int | None:
     holders = holders_of(sender)
     return holders.pop() if len(holders) == 1 else None
-
-
-def _set_aside(event_id: int, now: datetime) -> None:
-    problem = "Ce message n’a pas pu être lu : il est gardé tel quel, à lire par un agent."
-    ProviderEvent.objects.filter(pk=event_id, applied_at=None).update(applied_at=now, problem=problem)

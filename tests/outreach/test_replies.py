@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from pytest_django import Settings
 
 from campaigns.enums import FactState, OppositionSource
@@ -133,6 +134,7 @@ def test_a_message_that_cannot_be_read_does_not_hold_the_others_back(monkeypatch
     poison.refresh_from_db()
     assert poison.applied_at
     assert "pas pu être lu" in poison.problem
+    assert Reply.objects.get(body="poison").kind == ReplyClass.AMBIGUOUS
     assert Opposition.objects.get().allocataire_id == second.touch.allocataire_id
 
 
@@ -158,3 +160,21 @@ def test_an_agent_reads_an_ordinary_reply() -> None:
     handle_reply(reply=Reply.objects.get(), by=make_user(), now=NOW)
     assert Reply.objects.get().handled_at == NOW
     assert not Opposition.objects.exists()
+
+
+def test_a_message_waits_while_the_database_is_in_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    from outreach import replies
+
+    event = hear(make_sent().touch.destination, "STOP")
+    with monkeypatch.context() as broken:
+        broken.setattr(replies, "refuse_contact", _deadlock)
+        with pytest.raises(OperationalError):
+            receive_replies(now=NOW)
+    event.refresh_from_db()
+    assert event.applied_at is None
+    assert receive_replies(now=NOW) == 1
+    assert Opposition.objects.exists()
+
+
+def _deadlock(**_: Any) -> int:
+    raise OperationalError
