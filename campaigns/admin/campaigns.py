@@ -71,7 +71,7 @@ class CampaignAdmin(GuardedAdmin):
     list_filter = ["status", "plan__family"]
     list_select_related = ["plan"]
     search_fields = ["name", "plan__name"]
-    search_help_text = "Nom de la campagne ou du plan"
+    search_help_text = "Campagne ou plan"
     change_form_template = "campaigns/change_form.html"
     list_per_page = 50
 

@@ -1,0 +1,157 @@
+"""Every main page: nothing axe objects to in both themes, no sideways scrolling, a keyboard that gets everywhere."""
+
+from datetime import timedelta
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+
+from campaigns.enums import CampaignStatus, Channel
+from campaigns.models import Campaign, Programme, User, read_now
+from outreach.enums import NightStatus, ReplyClass, TouchStatus
+from outreach.models import Call, Night, NightStep, Reply, Touch
+from outreach.roles import SUPERVISEUR
+from tests.factories import make_audience, make_campaign, make_member, make_running_campaign, step_values
+from tests.journeys.pages import Visitor
+from tests.pages import make_colleague
+
+pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
+
+
+def furnish(user: User) -> dict[str, str]:
+    """A row of each kind; returns the addresses of the main pages."""
+    now = read_now()
+    submitted = make_campaign(status=CampaignStatus.SUBMITTED, criteria={"all": []}, expected_size=1)
+    campaign = make_running_campaign(
+        expected_size=2, now=now, steps=[step_values(), step_values(Channel.CALL, position=2, label="Appel")]
+    )
+    touch = contact(campaign, user)
+    Reply.objects.create(
+        allocataire=touch.allocataire, touch=touch, sender_hash="x", provider="simulateur", provider_ref="1",
+        body="Arrêtez ?", kind=ReplyClass.AMBIGUOUS, received_at=now,
+    )  # fmt: skip
+    night = Night.objects.create(on=now.date(), started_at=now, finished_at=now, status=NightStatus.PROBLEM)
+    NightStep.objects.create(
+        night=night, position=1, name="freeze", label="Geler", started_at=now, counts={"ciblés": 3}, problem="Plein."
+    )
+    Programme.objects.create(name="Vie maritale", code="vie-maritale").campaigns.add(campaign)
+    return addresses(make_campaign(), submitted, campaign, night, touch)
+
+
+def contact(campaign: Campaign, user: User) -> Touch:
+    """An uncertain SMS, and a call in the hands of ``user``."""
+    now = read_now()
+    audience = make_audience(campaign, targeted_count=2, retained_count=1)
+    make_member(audience, exclusion="PRESSION")
+    member = make_member(audience)
+    sms, call = [
+        Touch.objects.create(
+            member=member, step=step, campaign=campaign, audience=audience, allocataire=member.allocataire,
+            channel=step.channel, status=status, due_at=now, closes_at=now, expires_at=now + timedelta(days=5),
+            status_at=now,
+        )
+        for step, status in zip(
+            campaign.steps.order_by("position"), [TouchStatus.UNCONFIRMED, TouchStatus.PLANNED], strict=True
+        )
+    ]  # fmt: skip
+    Call.objects.create(touch=call, listed_on=now.date(), held_by=user, held_until=now + timedelta(minutes=20))
+    return sms
+
+
+def addresses(draft: Campaign, submitted: Campaign, running: Campaign, night: Night, touch: Touch) -> dict[str, str]:
+    names = {
+        "today": ("index", ()),
+        "campaigns": ("campaigns_campaign_changelist", ()),
+        "new campaign": ("campaigns_campaign_add", ()),
+        "draft": ("campaigns_campaign_change", (draft.pk,)),
+        "submitted": ("campaigns_campaign_change", (submitted.pk,)),
+        "confirmation": ("campaign_move", (submitted.pk, "approuver")),
+        "simulation": ("campaign_simulation", (draft.pk,)),
+        "audience": ("campaign_audience", (running.pk,)),
+        "life": ("campaign_life", (running.pk,)),
+        "segments": ("campaigns_segment_changelist", ()),
+        "segment": ("campaigns_segment_change", (draft.segment_id,)),
+        "plans": ("campaigns_plan_changelist", ()),
+        "plan": ("campaigns_plan_change", (draft.plan_id,)),
+        "calls": ("outreach_call_changelist", ()),
+        "replies": ("outreach_reply_changelist", ()),
+        "bilans": ("outreach_outcome_changelist", ()),
+        "bilan": ("campaign_bilan", (running.pk,)),
+        "programme": ("programme_bilan", ("vie-maritale",)),
+        "allocataires": ("campaigns_allocataire_changelist", ()),
+        "allocataire": ("campaigns_allocataire_change", (touch.allocataire_id,)),
+        "settings": ("reglages", ()),
+        "pauses": ("pauses", ()),
+        "nights": ("outreach_night_changelist", ()),
+        "night": ("outreach_night_change", (night.pk,)),
+        "uncertain": ("outreach_touch_changelist", ()),
+        "import": ("outreach_regularisationimport_add", ()),
+        "components": ("composants", ()),
+    }
+    return {name: reverse(f"admin:{url}", args=args) for name, (url, args) in names.items()}
+
+
+def a_superviseur_who_also_develops() -> User:
+    user = make_colleague(SUPERVISEUR)
+    user.is_superuser = True
+    user.save()
+    return user
+
+
+def objections(visitor: Visitor) -> list[str]:
+    found = Axe().run(visitor.page).response["violations"]
+    return [f"{each['id']}: {node['html'][:160]}" for each in found for node in each["nodes"]]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_objects_to_nothing(auditor: Visitor, theme: str) -> None:
+    user = a_superviseur_who_also_develops()
+    pages = furnish(user)
+    auditor.page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    auditor.goes_to("/login/")
+    found = {"login": objections(auditor)}
+    auditor.signs_in(user)
+    for name, address in pages.items():
+        found[name] = objections(auditor.goes_to(address))
+    assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+def test_no_page_scrolls_sideways(visitor: Visitor) -> None:
+    user = a_superviseur_who_also_develops()
+    pages = furnish(user)
+    visitor.signs_in(user)
+    wide = {}
+    for width in (320, 375, 768, 1920):
+        visitor.page.set_viewport_size({"width": width, "height": 800})
+        for name, address in pages.items():
+            if extra := visitor.goes_to(address).overflow:
+                wide[f"{name} at {width}"] = extra
+    assert wide == {}
+
+
+def test_the_keyboard_skips_to_the_content_and_is_seen(visitor: Visitor) -> None:
+    visitor.signs_in(make_colleague(SUPERVISEUR))
+    visitor.page.keyboard.press("Tab")
+    assert visitor.focused.inner_text() == "Passer au contenu principal"
+    visitor.page.keyboard.press("Enter")
+    assert visitor.focused.get_attribute("id") == "content-start"
+    visitor.page.keyboard.press("Tab")
+    outline = visitor.focused.evaluate("e => getComputedStyle(e).outlineStyle + getComputedStyle(e).outlineWidth")
+    assert outline == "solid3px"
+
+
+def test_the_theme_is_chosen_by_the_person_and_remembered(visitor: Visitor) -> None:
+    visitor.signs_in(make_colleague(SUPERVISEUR))
+    background = "getComputedStyle(document.body).backgroundColor"
+    light = visitor.page.evaluate(background)
+    toggle = visitor.page.locator("button.theme-toggle")
+    seen = set()
+    for _ in range(3):
+        toggle.click()
+        seen.add(visitor.page.evaluate(background))
+    assert len(seen) == 2
+    toggle.click()
+    chosen = visitor.page.evaluate(background)
+    visitor.page.reload()
+    assert visitor.page.evaluate(background) == chosen
+    assert light in seen
