@@ -24,7 +24,7 @@ def _every(seconds: float, task: str, queue: str = "default", **kwargs: str) -> 
 
 
 app.conf.beat_schedule = {
-    "night": _every(20, "run_due_night"),
+    "night": _every(5, "run_due_night"),
     "send-sms": _every(2, "dispatch_due", queue="sending", channel="SMS"),
     "send-email": _every(2, "dispatch_due", queue="sending", channel="EMAIL"),
     "receipts": _every(2, "apply_receipts"),

@@ -1,9 +1,11 @@
 """The demo: the published campaigns played by the real product — real workers, operator, mail — in compressed time."""
 
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
-from campaigns.models import Audience, Campaign, Programme, read_now
+from django.utils import timezone
+
+from campaigns.models import Audience, Campaign, ClockShift, Programme, read_now, set_clock
 from campaigns.plan_catalogue import load_shipped_plans
 from campaigns.territories import load_territories
 from outreach.attribution import attribute_outcomes
@@ -26,6 +28,8 @@ from outreach.simulator.stage import (
 )
 from outreach.simulator.team import create_accounts
 
+BEGINS_AT = local(date(2020, 2, 28), "09:00")
+
 
 def play_demo(*, folder: Path, size: int, say: Say) -> None:
     """Set up, play each published campaign, then a present day. ``size``: people in the largest department."""
@@ -39,6 +43,8 @@ def play_demo(*, folder: Path, size: int, say: Say) -> None:
 
 def _prepare(stage: Stage) -> None:
     stage.say("Territoires, plans, rôles, comptes")
+    if not ClockShift.objects.exists():
+        set_clock(BEGINS_AT)
     load_territories()
     load_shipped_plans()
     load_roles()
@@ -84,16 +90,17 @@ def _join_programme(campaign: Campaign, scenario: Scenario) -> None:
 
 
 def _contact_everybody(stage: Stage, campaign: Campaign, key: str, events: list[Event]) -> None:
-    """From one due instant to the next: what people did comes in, the window opens, workers send, agents call."""
-    while (due := _next_due(campaign)) is not None:
-        if due > read_now():
-            import_events(stage, key, events, until=due.date() - timedelta(days=1))
-            run_night(stage, due.date())
-        now = go_to(due + timedelta(minutes=1))
-        call_people(stage, campaign, now)
+    """Day after day while a contact waits: what people did comes in, the night runs, workers send, agents call."""
+    while (due_on := _next_due_day(campaign)) is not None:
+        day = max(due_on, timezone.localdate(read_now()))
+        import_events(stage, key, events, until=day - timedelta(days=1))
+        run_night(stage, day)
+        call_people(stage, campaign, go_to(local(day, "10:05")))
         wait_for_sending(stage, campaign)
+        go_to(local(day + timedelta(days=1), "00:05"))
 
 
-def _next_due(campaign: Campaign) -> datetime | None:
+def _next_due_day(campaign: Campaign) -> date | None:
     waiting = Touch.objects.filter(campaign=campaign, status=TouchStatus.PLANNED).order_by("due_at")
-    return waiting.values_list("due_at", flat=True).first()
+    due_at = waiting.values_list("due_at", flat=True).first()
+    return due_at and timezone.localdate(due_at)

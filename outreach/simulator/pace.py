@@ -39,7 +39,7 @@ def wait_until_none(remaining: Callable[[], int], *, label: str, say: Say, timeo
             least, changed_at = left, now
         if now - changed_at > timeout_seconds:
             raise DemoStuck(f"{label} : {left} en attente depuis {timeout_seconds:.0f} secondes. Voir .local/logs/.")
-        if now - shown_at > 2:
+        if now - shown_at > 5:
             say(f"    {label} : encore {left}")
             shown_at = now
         time.sleep(POLL_SECONDS)

@@ -56,7 +56,7 @@ def _ain_ppa() -> Scenario:
         name="Prime d’activité, liste datamining (Ain, 2020)",
         department="01",
         plan="ppa-datamining",
-        launch_on=date(2020, 10, 12),
+        launch_on=date(2020, 3, 9),
         targeted=line["targeted"],
         acts=(
             Act("SMS", "PPA_DEMANDE", line["filed"]),
@@ -74,7 +74,7 @@ def _ain_asf() -> Scenario:
         name="ASF, parents séparés : appel ou SMS (Ain, 2020)",
         department="01",
         plan="asf-parents-separes",
-        launch_on=date(2020, 11, 16),
+        launch_on=date(2020, 9, 14),
         targeted=panel * 5 // 2,  # two contact arms of the panel's size, a fifth of témoins
         acts=(
             Act("APPEL", "ASF_CONSULTATION", line["consulted"]),

@@ -26,7 +26,7 @@ IN_FLIGHT = (TouchStatus.CLAIMED, TouchStatus.SENDING)
 AWAITING_RECEIPT = (TouchStatus.SUBMITTED, TouchStatus.SENT)
 # One extract a department: the day it was made, its people beside those of the scenarios.
 EXTRACTS = {
-    "01": (date(2020, 10, 1), 20_000),
+    "01": (date(2020, 3, 2), 20_000),
     "66": (date(2023, 3, 1), 113_000),
     "48": (date(2023, 9, 11), 14_340),
 }
@@ -131,7 +131,7 @@ def wait_for_sending(stage: Stage, campaign: Campaign) -> None:
 def call_people(stage: Stage, campaign: Campaign, now: datetime) -> None:
     if Call.objects.filter(touch__campaign=campaign, done_at=None).exists():
         rung = make_calls(stage.team["agent"], now, at_most=10_000)
-        stage.say(f"    {rung} appels passés le {now:%d/%m/%Y}")
+        stage.say(f"    {rung} appels passés le {now.astimezone():%d/%m/%Y}")
 
 
 def import_events(stage: Stage, key: str, events: Sequence[Event], *, until: date) -> None:
