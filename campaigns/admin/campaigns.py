@@ -18,7 +18,7 @@ from campaigns.admin.campaign_pages import show_audience, show_life, show_simula
 from campaigns.admin.charts import french_number, french_percent
 from campaigns.admin.pages import GuardedAdmin, crumb, render_page, require_permission
 from campaigns.admin.stages import describe_standing
-from campaigns.admin.step_preview import preview_step
+from campaigns.admin.step_preview import preview_step, say_when
 from campaigns.lifecycle import record_edit, start_campaign
 from campaigns.models import Campaign, Step, read_now
 from campaigns.plan_public import segment_of_plan
@@ -74,6 +74,7 @@ class CampaignAdmin(GuardedAdmin):
     search_help_text = "Campagne ou plan"
     change_form_template = "campaigns/change_form.html"
     list_per_page = 50
+    change_list_template = "campaigns/list.html"
 
     @admin.display(description="état", ordering="status")
     def state(self, campaign: Campaign) -> SafeString:
@@ -180,7 +181,7 @@ class CampaignAdmin(GuardedAdmin):
             context |= {"campaign": campaign, "standing": standing, "tab": "campaign", "title": campaign.name}
             context |= {"badge": campaign_badge(campaign.status), "subtitle": None}
             if not self.has_change_permission(request, campaign):
-                context["previews"] = [(step, preview_step(step)) for step in campaign.steps.all()]
+                context["previews"] = [(step, say_when(step), preview_step(step)) for step in campaign.steps.all()]
         return super().change_view(request, object_id, form_url, context | (extra_context or {}))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

@@ -8,9 +8,12 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
+from django.utils.safestring import SafeString
 
+from campaigns.admin.badges import Badge
 from campaigns.admin.charts import french_percent
 from campaigns.admin.pages import ReadOnlyAdmin, crumb, render_page, require_permission
+from campaigns.admin.step_preview import say_when
 from campaigns.models import Plan
 from campaigns.plan_catalogue import PlanFileRefused, PlanImportReport, export_plans, import_plans
 from campaigns.rules.criteria import InvalidCriteria
@@ -33,10 +36,14 @@ class PlanFileForm(forms.Form):
 
 @admin.register(Plan)
 class PlanAdmin(ReadOnlyAdmin):
-    list_display = ["name", "family", "mode", "is_sensitive", "version"]
+    list_display = ["name", "family", "mode", "sensitivity", "version"]
     list_filter = ["family", "mode", "is_sensitive"]
     search_fields = ["name", "code", "purpose"]
     change_list_template = "plans/list.html"
+
+    @admin.display(description="thème sensible", ordering="is_sensitive")
+    def sensitivity(self, plan: Plan) -> SafeString | str:
+        return Badge("Sensible", "warning", "!").render() if plan.is_sensitive else "—"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -57,6 +64,7 @@ class PlanAdmin(ReadOnlyAdmin):
             title=plan.name,
             crumbs=[crumb("Plans", "campaigns_plan_changelist")],
             plan=plan,
+            steps=[(step, say_when(step)) for step in plan.steps.all()],
             sentence=_explain(plan),
             control=french_percent(float(plan.control_share)) if plan.control_share else "",
         )

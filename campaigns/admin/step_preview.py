@@ -4,6 +4,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from campaigns.enums import Channel
+from campaigns.models import Allocataire
 from campaigns.models.plan import StepFields
 from campaigns.rules.messages import (
     InvalidText,
@@ -14,6 +15,15 @@ from campaigns.rules.messages import (
     sample_values,
     sms_parts,
 )
+
+
+def say_when(step: StepFields) -> str:
+    """« lancement », « lancement + 3 jours », « DTR attendue le − 10 jours »."""
+    anchor = Allocataire._meta.get_field(step.anchor).verbose_name if step.anchor else "lancement"
+    if not step.offset_days:
+        return str(anchor)
+    days = abs(step.offset_days)
+    return f"{anchor} {'+' if step.offset_days > 0 else '−'} {days} jour{'s' if days > 1 else ''}"
 
 
 def preview_step(step: StepFields) -> SafeString:

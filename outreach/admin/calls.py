@@ -119,7 +119,7 @@ def _show_desk(request: HttpRequest, *, is_revealed: bool = False, form: ResultF
             "masked": mask_matricule(person.matricule),
             "number": _spaced(number) if is_revealed else mask_phone(number),
             "is_revealed": is_revealed,
-            "script": _script(call),
+            "script": _script(call, is_revealed=is_revealed),
             "attempts": call.attempts.select_related("by"),
             "results": CallResult.choices,
         }
@@ -136,10 +136,13 @@ def _waiting() -> QuerySet[Call]:
     return Call.objects.filter(Q(next_try_at=None) | Q(next_try_at__lte=now), done_at=None, held_by=None)
 
 
-def _script(call: Call) -> str:
-    """The step's text for this person; as written when something is not known of her."""
+def _script(call: Call, *, is_revealed: bool) -> str:
+    """The step's text for this person, her name only once it was asked for; as written when something is not known."""
+    person = dict(vars(call.touch.allocataire))
+    if not is_revealed:
+        person |= {"first_name": "[prénom]", "last_name": "[nom]"}
     try:
-        return write_text(step=call.touch.step, person=vars(call.touch.allocataire))[1]
+        return write_text(step=call.touch.step, person=person)[1]
     except (MissingValue, InvalidText):
         return call.touch.step.body
 

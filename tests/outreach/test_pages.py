@@ -125,9 +125,13 @@ def test_the_number_to_ring_is_masked_until_asked_and_the_look_is_written(agent:
     assert AccessLog.objects.get().allocataire_id == call.touch.allocataire_id
 
 
-def test_the_script_speaks_to_the_person(agent: User) -> None:
+def test_the_script_speaks_to_the_person_once_she_is_known(agent: User) -> None:
     call_in_hand(agent)
-    assert "Bonjour Madame DURANDAL, je suis de la Caf." in page(agent, "outreach_call_changelist")
+    masked = page(agent, "outreach_call_changelist")
+    assert "Bonjour Madame [NOM], je suis de la Caf." in masked
+    assert "DURANDAL" not in masked
+    shown = sign_in(agent).post(reverse("admin:show_number")).content.decode()
+    assert "Bonjour Madame DURANDAL, je suis de la Caf." in shown
 
 
 def test_a_result_is_written_once_and_only_by_who_holds_the_call(agent: User, superviseur: User) -> None:
@@ -246,3 +250,25 @@ def test_components_are_for_developers(agent: User) -> None:
     root = User.objects.create_superuser("root")
     assert "Confirmation" in page(root, "composants")
     assert sign_in(agent).get(reverse("admin:composants")).status_code == 403
+
+
+def test_errors_are_said_in_french_with_a_way_out(agent: User) -> None:
+    client = sign_in(agent)
+    missing = client.get("/nulle-part/")
+    refused = client.get(reverse("admin:systeme"))
+    assert (missing.status_code, refused.status_code) == (404, 403)
+    assert "Cette page n’existe pas" in missing.content.decode()
+    assert "Votre rôle ne le permet pas" in refused.content.decode()
+
+
+def test_a_failure_is_said_without_a_detail(agent: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: Any) -> None:
+        raise RuntimeError("détail interne")
+
+    monkeypatch.setattr("outreach.admin.today.read_today", fail)
+    client = sign_in(agent)
+    client.raise_request_exception = False
+    response = client.get(reverse("admin:index"))
+    assert response.status_code == 500
+    assert "Quelque chose n’a pas marché" in response.content.decode()
+    assert "détail interne" not in response.content.decode()
