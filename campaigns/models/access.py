@@ -11,7 +11,12 @@ class AccessLog(models.Model):
     at = models.DateTimeField("le")
     action = models.CharField("action", max_length=40)
     allocataire = models.ForeignKey(
-        Allocataire, models.DO_NOTHING, verbose_name="allocataire", null=True, blank=True, related_name="+",
+        Allocataire,
+        models.DO_NOTHING,
+        verbose_name="allocataire",
+        null=True,
+        blank=True,
+        related_name="+",
         db_constraint=False,
     )
     detail = models.CharField("détail", max_length=200, blank=True)
