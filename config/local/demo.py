@@ -86,7 +86,8 @@ def start_outside_world(processes: Processes, environment: Environment) -> None:
 
 def play(environment: Environment, *, size: int) -> None:
     chosen = ["--size", str(size)] if size else []
-    require(python("manage.py", "demo", "--folder", FOLDER, *chosen), environment)
+    quiet = environment | {"LOG_LEVEL": "WARNING"}  # what the demo says stands alone on the screen
+    require(python("manage.py", "demo", "--folder", FOLDER, *chosen), quiet)
 
 
 def say_where(port: int, environment: Environment) -> None:

@@ -81,6 +81,11 @@ def rate_of(count: int | None, denominator: int) -> Rate:
     return Rate(count, denominator, sample.rate, wilson(sample))
 
 
+def share_of(count: int, denominator: int) -> Rate:
+    """A share that the campaign itself decided (who is kept, who is drawn): exact, so without an interval."""
+    return Rate(count, denominator, count / denominator if denominator else None, None)
+
+
 @dataclass(frozen=True)
 class Line:
     """A step of the funnel, or a reason of exclusion: people, and the share they are of the step they come from."""

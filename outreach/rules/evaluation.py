@@ -23,6 +23,7 @@ from outreach.rules.bilan import (
     Reach,
     Territory,
     rate_of,
+    share_of,
 )
 from outreach.rules.bilan_facts import STAGES, CampaignFacts, Facts, Group
 from outreach.rules.effects import comparisons_of, effects_of, euros_of
@@ -91,11 +92,11 @@ def _funnel(facts: Facts) -> tuple[Line, ...]:
     targeted = facts.people(lambda g: True)
     retained, to_contact = facts.people(_is_retained), facts.people(_is_to_contact)
     rates = {
-        "TARGETED": rate_of(targeted, targeted),
-        "EXCLUDED": rate_of(targeted - retained, targeted),
-        "RETAINED": rate_of(retained, targeted),
-        "CONTROL": rate_of(facts.people(_is_control), retained),
-        "TO_CONTACT": rate_of(to_contact, retained),
+        "TARGETED": share_of(targeted, targeted),
+        "EXCLUDED": share_of(targeted - retained, targeted),
+        "RETAINED": share_of(retained, targeted),
+        "CONTROL": share_of(facts.people(_is_control), retained),
+        "TO_CONTACT": share_of(to_contact, retained),
         "CONTACTED": _contact_rate(facts, "contacted"),
         "DELIVERED": _contact_rate(facts, "delivered"),
         **{code: _stage_rate(facts, stage) for code, stage in _STAGE_CODES.items()},
@@ -133,7 +134,7 @@ def _exclusions(facts: Facts) -> tuple[Line, ...]:
     targeted = facts.people(lambda g: True)
     counts = {reason: facts.people(_excluded_for(reason)) for reason in Exclusion.values}
     return tuple(
-        Line(reason, str(Exclusion(reason).label), rate_of(count, targeted))
+        Line(reason, str(Exclusion(reason).label), share_of(count, targeted))
         for reason, count in counts.items()
         if count
     )

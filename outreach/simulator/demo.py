@@ -9,6 +9,7 @@ from campaigns.models import Audience, Campaign, ClockShift, Programme, read_now
 from campaigns.plan_catalogue import load_shipped_plans
 from campaigns.territories import load_territories
 from outreach.attribution import attribute_outcomes
+from outreach.bilan import compute_campaign_bilan, compute_programme_bilan
 from outreach.enums import TouchStatus
 from outreach.models import Touch
 from outreach.roles import load_roles
@@ -39,6 +40,7 @@ def play_demo(*, folder: Path, size: int, say: Say) -> None:
     for scenario in load_scenarios():
         _play_scenario(stage, scenario)
     play_present_day(stage)
+    _say_bilans(stage)
 
 
 def _prepare(stage: Stage) -> None:
@@ -104,3 +106,12 @@ def _next_due_day(campaign: Campaign) -> date | None:
     waiting = Touch.objects.filter(campaign=campaign, status=TouchStatus.PLANNED).order_by("due_at")
     due_at = waiting.values_list("due_at", flat=True).first()
     return due_at and timezone.localdate(due_at)
+
+
+def _say_bilans(stage: Stage) -> None:
+    """The sentence of each bilan, as the rapport d’activité would carry it. All figures: ``./dev manage bilan``."""
+    stage.say("Bilans")
+    for programme in Programme.objects.order_by("pk"):
+        stage.say(f"  {programme.name} : {compute_programme_bilan(programme=programme).sentence}")
+    for campaign in Campaign.objects.filter(name__in=[s.name for s in load_scenarios()]).order_by("pk"):
+        stage.say(f"  {campaign.name} : {compute_campaign_bilan(campaign=campaign).sentence}")

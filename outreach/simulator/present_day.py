@@ -7,6 +7,7 @@ from typing import Any
 from campaigns.enums import CampaignStatus, PlanMode
 from campaigns.lifecycle import submit_campaign
 from campaigns.models import Campaign, Plan, read_now
+from outreach.models import CallAttempt
 from outreach.simulator.pace import go_to, local
 from outreach.simulator.stage import (
     Stage,
@@ -22,6 +23,7 @@ from outreach.simulator.team import make_calls
 TODAY = date(2023, 9, 12)
 DEPARTMENT = "48"
 NIGHT_SIZE_MAX = 2_000
+MORNING_CALLS = 12
 LAUNCHED = {  # plan: (name, part of témoins)
     "dtr-rappel": ("Rappel de la déclaration trimestrielle (Lozère)", "0.200"),
     "bienvenue-ppa": ("Bienvenue aux nouveaux bénéficiaires de la prime d’activité (Lozère)", "0"),
@@ -43,7 +45,8 @@ def play_present_day(stage: Stage) -> None:
     go_to(local(TODAY, "10:05"))
     for campaign in launched:
         wait_for_sending(stage, campaign)
-    make_calls(stage.team["agent"], read_now(), at_most=12)
+    if not CallAttempt.objects.filter(call__listed_on=TODAY).exists():
+        make_calls(stage.team["agent"], read_now(), at_most=MORNING_CALLS)
 
 
 def _launch(stage: Stage, plan: str, name: str, control_share: str) -> Campaign:

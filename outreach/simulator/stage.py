@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from campaigns.enums import CampaignStatus
+from campaigns.enums import CampaignStatus, OutcomeStage
 from campaigns.lifecycle import approve_campaign, launch_campaign, start_campaign, submit_campaign
 from campaigns.models import Campaign, ImportStatus, Plan, PopulationImport, RegularisationKind, Segment, User, read_now
 from campaigns.population_import import import_population
@@ -142,8 +142,13 @@ def import_events(stage: Stage, key: str, events: Sequence[Event], *, until: dat
     now = go_to(local(until + timedelta(days=1), "00:30"))
     path = stage.folder / name
     write_regularisations(path, events, until=until)
-    kinds = RegularisationKind.objects.values_list("code", flat=True)
     done = import_regularisations(
-        path=path, file_name=name, as_of=until, by=stage.team["administrateur"], now=now, kinds=set(kinds)
+        path=path, file_name=name, as_of=until, by=stage.team["administrateur"], now=now, kinds=_covered(events)
     )
     stage.say(f"    {done.created_count} régularisations nouvelles au {until:%d/%m/%Y}")
+
+
+def _covered(events: Sequence[Event]) -> set[str]:
+    """What the Caf's file is complete for. Visits are followed only where a report gives them: elsewhere, not known."""
+    followed = RegularisationKind.objects.exclude(stage=OutcomeStage.CONSULTED).values_list("code", flat=True)
+    return {*followed, *(event.kind for event in events)}
