@@ -4,8 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
@@ -52,15 +51,18 @@ class AllerVersAdminSite(AdminSite):
         own = [path(route, self.admin_view(view), name=name) for route, view, name in views]
         return own + super().get_urls()
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        from campaigns.admin.pages import colleague
         from outreach.admin.today import read_today
 
-        today = read_today(user=request.user, now=read_now())
+        today = read_today(user=colleague(request), now=read_now())
         context = self.each_context(request) | {"title": "Aujourd’hui", "today": today} | (extra_context or {})
         return TemplateResponse(request, self.index_template, context)
 
     def app_index(
         self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    ) -> TemplateResponse:
         """Pages are found by task, never by application."""
-        return redirect("admin:reglages")
+        from config import pages
+
+        return pages.show_settings(request)

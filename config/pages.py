@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_POST
 
+from campaigns.admin.pages import colleague
 from campaigns.models import read_now
 from config.samples import build_samples
 from outreach.models import Pause
@@ -93,7 +94,7 @@ class PauseForm(forms.Form):
     reason = forms.CharField(label="Raison", max_length=300, help_text="Elle sera lue par toute l’équipe.")
 
 
-def show_settings(request: HttpRequest) -> HttpResponse:
+def show_settings(request: HttpRequest) -> TemplateResponse:
     links = [link for link in SETTINGS_LINKS if request.user.has_perm(link[2])]
     entries = [{"label": label, "url_name": f"admin:{name}", "help": text} for label, name, _, text in links]
     return _render(request, "settings/index.html", title="Réglages", entries=entries)
@@ -111,13 +112,13 @@ def change_pause(request: HttpRequest) -> HttpResponse:
     if "resume" in request.POST:
         if not request.user.has_perm("campaigns.resume_campaign"):
             raise PermissionDenied
-        resume_sending(scope=pause.scope, by=request.user, now=read_now())
+        resume_sending(scope=pause.scope, by=colleague(request), now=read_now())
         messages.success(request, f"{pause.get_scope_display()} : les envois reprennent.")
         return redirect("admin:pauses")
     form = PauseForm(request.POST)
     if not form.is_valid():
         return _render_pauses(request, form=form)
-    pause_sending(scope=pause.scope, by=request.user, now=read_now(), reason=form.cleaned_data["reason"])
+    pause_sending(scope=pause.scope, by=colleague(request), now=read_now(), reason=form.cleaned_data["reason"])
     messages.warning(request, f"{pause.get_scope_display()} : plus rien ne part.")
     return redirect("admin:pauses")
 
@@ -153,7 +154,7 @@ def _render_pauses(request: HttpRequest, *, form: PauseForm) -> HttpResponse:
     )
 
 
-def _render(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
+def _render(request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
     context.setdefault(
         "crumbs", [{"label": "Réglages", "url_name": "admin:reglages"}] if template != "settings/index.html" else []
     )

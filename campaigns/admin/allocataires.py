@@ -10,7 +10,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.masking import mask_email, mask_matricule, mask_phone
-from campaigns.admin.pages import ReadOnlyAdmin, crumb, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, render_page, require_permission
 from campaigns.enums import Channel, OppositionSource, Prestation
 from campaigns.models import AccessLog, Allocataire, ContactFact, Opposition, Plan, read_now
 from campaigns.oppositions import record_opposition
@@ -30,15 +30,15 @@ class RevealForm(forms.Form):
     )
 
 
+def _themes() -> list[tuple[str, str]]:
+    themes = Plan.objects.order_by("theme").values_list("theme", flat=True).distinct()
+    return [(theme, theme) for theme in themes]
+
+
 class OppositionForm(forms.Form):
     channel = forms.ChoiceField(label="Canal", choices=[("", "Tous les canaux"), *Channel.choices], required=False)
-    theme = forms.ChoiceField(label="Thème", required=False)
+    theme = forms.ChoiceField(label="Thème", required=False, choices=lambda: [("", "Tous les thèmes"), *_themes()])
     note = forms.CharField(label="Note", max_length=300, required=False)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        themes = Plan.objects.order_by("theme").values_list("theme", flat=True).distinct()
-        self.fields["theme"].choices = [("", "Tous les thèmes"), *((theme, theme) for theme in themes)]
 
 
 @admin.register(Allocataire)
@@ -123,7 +123,7 @@ def oppose_allocataire(request: HttpRequest, object_id: int) -> HttpResponse:
         allocataire_ids=[allocataire.pk],
         source=OppositionSource.AGENT,
         now=read_now(),
-        by=request.user,
+        by=colleague(request),
         **form.cleaned_data,
     )
     messages.success(request, "Opposition enregistrée. Elle vaut dès maintenant, pour toutes les campagnes.")
@@ -171,4 +171,6 @@ def _prestations(allocataire: Allocataire) -> list[tuple[str, str]]:
 
 
 def _log(request: HttpRequest, allocataire: Allocataire, action: str, detail: str = "") -> None:
-    AccessLog.objects.create(by=request.user, at=read_now(), action=action, allocataire=allocataire, detail=detail)
+    AccessLog.objects.create(
+        by=colleague(request), at=read_now(), action=action, allocataire=allocataire, detail=detail
+    )

@@ -1,5 +1,7 @@
 """Forms of campaigns: creation from a plan, confirmation of a move."""
 
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from django import forms
@@ -17,11 +19,26 @@ class DayInput(forms.DateInput):
         super().__init__(format="%Y-%m-%d")
 
 
+class PlansByFamily(forms.models.ModelChoiceIterator):
+    """The plans under the names of their families."""
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        yield "", "Choisissez un plan"
+        for family, plans in groupby(self.queryset, key=lambda plan: plan.family):
+            yield str(PlanFamily(family).label), [self.choice(plan) for plan in plans]
+
+
+class PlanField(forms.ModelChoiceField):
+    iterator = PlansByFamily
+
+
 class StartCampaignForm(forms.Form):
     """A plan, a public, a name: the plan brings the rest."""
 
-    plan = forms.ModelChoiceField(
-        label="Plan", queryset=Plan.objects.none(), help_text="Il apporte les étapes, les textes et la mesure."
+    plan = PlanField(
+        label="Plan",
+        queryset=Plan.objects.order_by("family", "name"),
+        help_text="Il apporte les étapes, les textes et la mesure.",
     )
     segment = forms.ModelChoiceField(
         label="Public",
@@ -41,16 +58,6 @@ class StartCampaignForm(forms.Form):
         widget=DayInput(),
         help_text="Vide : dès le lendemain du lancement.",
     )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        plans = Plan.objects.order_by("family", "name")
-        field = self.fields["plan"]
-        field.queryset = plans
-        by_family: dict[str, list[tuple[int, str]]] = {}
-        for plan in plans:
-            by_family.setdefault(str(PlanFamily(plan.family).label), []).append((plan.pk, plan.name))
-        field.choices = [("", "Choisissez un plan"), *by_family.items()]
 
     def clean_name(self) -> str:
         name = self.cleaned_data["name"].strip()

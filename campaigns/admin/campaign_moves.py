@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
 from campaigns.admin.campaign_forms import LaunchForm, PlainMoveForm, ReasonForm
-from campaigns.admin.pages import crumb, render_page, require_permission
+from campaigns.admin.pages import colleague, crumb, render_page, require_permission
 from campaigns.admin.stages import ACTIONS_BY_SLUG, Action
 from campaigns.lifecycle import (
     MoveRefused,
@@ -58,7 +58,7 @@ def _try_move(
     story: Callable[..., object], campaign: Campaign, request: HttpRequest, values: dict[str, Any]
 ) -> str | None:
     try:
-        story(campaign=campaign, by=request.user, now=read_now(), **values)
+        story(campaign=campaign, by=colleague(request), now=read_now(), **values)
     except MoveRefused as refusal:
         return str(refusal)
     return None

@@ -16,7 +16,7 @@ from campaigns.admin.campaign_forms import CampaignForm, DayInput, StartCampaign
 from campaigns.admin.campaign_moves import move_campaign
 from campaigns.admin.campaign_pages import show_audience, show_life, show_simulation
 from campaigns.admin.charts import french_number, french_percent
-from campaigns.admin.pages import GuardedAdmin, crumb, render_page, require_permission
+from campaigns.admin.pages import GuardedAdmin, colleague, crumb, render_page, require_permission
 from campaigns.admin.stages import describe_standing
 from campaigns.admin.step_preview import preview_step, say_when
 from campaigns.lifecycle import record_edit, start_campaign
@@ -96,9 +96,7 @@ class CampaignAdmin(GuardedAdmin):
     def control_text(self, campaign: Campaign) -> str:
         return french_percent(float(campaign.control_share)) if campaign.control_share else "Aucun témoin"
 
-    def get_fieldsets(
-        self, request: HttpRequest, obj: Campaign | None = None
-    ) -> list[tuple[str | None, dict[str, Any]]]:
+    def get_fieldsets(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
         measured = (
             ["arms", "control_share"] if self.has_change_permission(request, obj) else ["arms_text", "control_text"]
         )
@@ -154,13 +152,13 @@ class CampaignAdmin(GuardedAdmin):
 
     def _start(self, request: HttpRequest, values: dict[str, Any]) -> Campaign:
         plan = values["plan"]
-        segment = values["segment"] or segment_of_plan(plan=plan, by=request.user)
+        segment = values["segment"] or segment_of_plan(plan=plan, by=colleague(request))
         overrides = {"starts_on": values["starts_on"]} if values["starts_on"] else {}
         return start_campaign(
-            plan=plan, segment=segment, name=values["name"], by=request.user, now=read_now(), **overrides
+            plan=plan, segment=segment, name=values["name"], by=colleague(request), now=read_now(), **overrides
         )
 
-    def get_inlines(self, request: HttpRequest, obj: Campaign | None) -> list[type[admin.StackedInline]]:
+    def get_inlines(self, request: HttpRequest, obj: Campaign | None) -> Any:
         """Steps are edited here in a draft; otherwise they are read as messages."""
         return [StepInline] if self.has_change_permission(request, obj) else []
 
@@ -177,7 +175,7 @@ class CampaignAdmin(GuardedAdmin):
         campaign = self.get_object(request, object_id)
         context: dict[str, Any] = {"show_save_and_add_another": False, "crumbs": [self._list_crumb()]}
         if campaign is not None:
-            standing = describe_standing(campaign, request.user)
+            standing = describe_standing(campaign, colleague(request))
             context |= {"campaign": campaign, "standing": standing, "tab": "campaign", "title": campaign.name}
             context |= {"badge": campaign_badge(campaign.status), "subtitle": None}
             if not self.has_change_permission(request, campaign):
@@ -187,7 +185,7 @@ class CampaignAdmin(GuardedAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         if form.has_changed() or any(formset.has_changed() for formset in formsets):
-            record_edit(campaign=form.instance, by=request.user, now=read_now())
+            record_edit(campaign=form.instance, by=colleague(request), now=read_now())
 
     def _list_crumb(self) -> dict[str, str]:
         return crumb("Campagnes", "campaigns_campaign_changelist")

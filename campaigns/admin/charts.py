@@ -104,9 +104,17 @@ def french_percent(share: float) -> str:
 
 
 def _line(label: str, code: str, points: Sequence[tuple[int, float]], span: int, top: float) -> Line:
-    places = [(round(WIDTH * day / span), HEIGHT - round(HEIGHT * share / top)) for day, share in points]
+    places = [(round(WIDTH * day / span), HEIGHT - round(HEIGHT * share / top)) for day, share in _stairs(points, span)]
     text = " ".join(f"{x},{y}" for x, y in places)
     return Line(label, code, text, french_percent(points[-1][1]))
+
+
+def _stairs(points: Sequence[tuple[int, float]], last_day: int) -> list[tuple[int, float]]:
+    """From nothing on day 0, level until each day that adds somebody, and on to the last day shown."""
+    stairs = [(0, 0.0)]
+    for day, share in points:
+        stairs += [(day, stairs[-1][1]), (day, share)]
+    return [*stairs, (last_day, stairs[-1][1])]
 
 
 def _ceiling(share: float) -> float:

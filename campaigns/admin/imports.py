@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.safestring import SafeString
 
 from campaigns.admin.badges import Badge
-from campaigns.admin.pages import ReadOnlyAdmin, crumb, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, render_page, require_permission
 from campaigns.models import ImportStatus, PopulationImport, read_now
 from campaigns.population_import import ImportRefused, import_population
 
@@ -96,10 +96,19 @@ class PopulationImportAdmin(ReadOnlyAdmin):
         )
 
 
-def _import(request: HttpRequest, *, file: UploadedFile, **options: bool) -> PopulationImport:
+def _import(
+    request: HttpRequest, *, file: UploadedFile, is_full_extract: bool, accept_rejections: bool
+) -> PopulationImport:
     """The upload as a file that the story can read, removed afterwards: it holds personal data."""
     with tempfile.TemporaryDirectory(prefix="aller-vers-") as folder:
         path = Path(folder) / "population.csv"
         with path.open("wb") as target:
             target.writelines(file.chunks())
-        return import_population(path=path, file_name=str(file.name), by=request.user, now=read_now(), **options)
+        return import_population(
+            path=path,
+            file_name=str(file.name),
+            by=colleague(request),
+            now=read_now(),
+            is_full_extract=is_full_extract,
+            accept_rejections=accept_rejections,
+        )

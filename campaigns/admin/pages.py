@@ -8,11 +8,20 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from campaigns.models import User
+
 
 def require_permission(request: HttpRequest, permission: str) -> None:
     """Deny by default: 403 without this permission."""
     if not request.user.has_perm(permission):
         raise PermissionDenied
+
+
+def colleague(request: HttpRequest) -> User:
+    """Who is signed in; the site lets nobody else in."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
 
 
 def render_page(request: HttpRequest, template: str, *, status: int = 200, **context: Any) -> HttpResponse:

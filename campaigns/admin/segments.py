@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campaigns.admin.charts import build_bar_chart, french_number
 from campaigns.admin.masking import mask_matricule
-from campaigns.admin.pages import GuardedAdmin, crumb
+from campaigns.admin.pages import GuardedAdmin, colleague, crumb
 from campaigns.models import Segment, read_now
 from campaigns.rules.criteria import InvalidCriteria, check, is_sensitive
 from campaigns.rules.criteria_catalogue import OPERATOR_LABELS, OPERATORS
@@ -77,7 +77,7 @@ class SegmentAdmin(GuardedAdmin):
 
     def save_model(self, request: HttpRequest, obj: Segment, form: Any, change: bool) -> None:
         if not change:
-            obj.created_by = request.user
+            obj.created_by = colleague(request)
         super().save_model(request, obj, form, change)
 
     def changeform_view(

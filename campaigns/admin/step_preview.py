@@ -19,9 +19,10 @@ from campaigns.rules.messages import (
 
 def say_when(step: StepFields) -> str:
     """« lancement », « lancement + 3 jours », « DTR attendue le − 10 jours »."""
-    anchor = Allocataire._meta.get_field(step.anchor).verbose_name if step.anchor else "lancement"
+    labels = {field.name: str(field.verbose_name) for field in Allocataire._meta.fields}
+    anchor = labels.get(step.anchor, step.anchor) if step.anchor else "lancement"
     if not step.offset_days:
-        return str(anchor)
+        return anchor
     days = abs(step.offset_days)
     return f"{anchor} {'+' if step.offset_days > 0 else '−'} {days} jour{'s' if days > 1 else ''}"
 

@@ -11,7 +11,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.masking import mask_matricule, mask_phone
-from campaigns.admin.pages import ReadOnlyAdmin, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, colleague, render_page, require_permission
 from campaigns.models import AccessLog, User, read_now
 from campaigns.rules.messages import InvalidText, MissingValue
 from outreach.call_desk import CallNotHeld, record_call_result, release_call, take_next_call
@@ -59,7 +59,7 @@ class CallAdmin(ReadOnlyAdmin):
 def take_call(request: HttpRequest) -> HttpResponse:
     """Take the next call of the list, for oneself alone."""
     require_permission(request, "outreach.add_callattempt")
-    if take_next_call(agent=request.user, now=read_now()) is None:
+    if take_next_call(agent=colleague(request), now=read_now()) is None:
         messages.info(request, "Aucun appel à passer maintenant. D’autres seront à essayer plus tard.")
     return redirect(DESK)
 
@@ -68,12 +68,12 @@ def take_call(request: HttpRequest) -> HttpResponse:
 def show_number(request: HttpRequest) -> HttpResponse:
     """Show the number of the call in hand, after writing who saw it."""
     require_permission(request, "outreach.add_callattempt")
-    call = _held(request.user)
+    call = _held(colleague(request))
     if call is None:
         return _no_longer_held(request)
     person = call.touch.allocataire
     AccessLog.objects.create(
-        by=request.user, at=read_now(), action="numéro d’appel", allocataire=person, detail=f"appel n° {call.pk}"
+        by=colleague(request), at=read_now(), action="numéro d’appel", allocataire=person, detail=f"appel n° {call.pk}"
     )
     return _show_desk(request, is_revealed=True)
 
@@ -82,14 +82,14 @@ def show_number(request: HttpRequest) -> HttpResponse:
 def record_result(request: HttpRequest) -> HttpResponse:
     """Write what the call gave; the next one can be taken."""
     require_permission(request, "outreach.add_callattempt")
-    call = _held(request.user)
+    call = _held(colleague(request))
     form = ResultForm(request.POST)
     if not form.is_valid():
         return _show_desk(request, form=form)
     if call is None or call.pk != form.cleaned_data.pop("call"):
         return _no_longer_held(request)
     try:
-        record_call_result(call=call, agent=request.user, now=read_now(), **form.cleaned_data)
+        record_call_result(call=call, agent=colleague(request), now=read_now(), **form.cleaned_data)
     except CallNotHeld as refusal:
         messages.error(request, str(refusal))
     else:
@@ -101,15 +101,15 @@ def record_result(request: HttpRequest) -> HttpResponse:
 def give_back(request: HttpRequest) -> HttpResponse:
     """Put the call in hand back on the list."""
     require_permission(request, "outreach.add_callattempt")
-    call = _held(request.user)
+    call = _held(colleague(request))
     if call is None:
         return _no_longer_held(request)
-    release_call(call=call, agent=request.user, now=read_now())
+    release_call(call=call, agent=colleague(request), now=read_now())
     return redirect(DESK)
 
 
 def _show_desk(request: HttpRequest, *, is_revealed: bool = False, form: ResultForm | None = None) -> HttpResponse:
-    call = _held(request.user)
+    call = _held(colleague(request))
     context: dict[str, Any] = {"title": "Appels", "call": call, "waiting": _waiting().count(), "form": form}
     if call:
         person = call.touch.allocataire

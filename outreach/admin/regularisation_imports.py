@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
-from campaigns.admin.pages import ReadOnlyAdmin, crumb, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, render_page, require_permission
 from campaigns.models import read_now
 from outreach.models import RegularisationImport
 from outreach.regularisations import RegularisationsRefused, import_regularisations
@@ -75,4 +75,6 @@ def _import(request: HttpRequest, *, file: UploadedFile, **values: Any) -> Regul
         path = Path(folder) / "regularisations.csv"
         with path.open("wb") as target:
             target.writelines(file.chunks())
-        return import_regularisations(path=path, file_name=str(file.name), by=request.user, now=read_now(), **values)
+        return import_regularisations(
+            path=path, file_name=str(file.name), by=colleague(request), now=read_now(), **values
+        )

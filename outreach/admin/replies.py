@@ -12,7 +12,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.masking import mask_matricule
-from campaigns.admin.pages import ReadOnlyAdmin, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, colleague, render_page, require_permission
 from campaigns.models import read_now
 from outreach.admin.badges import reply_badge
 from outreach.enums import ReplyClass
@@ -58,7 +58,7 @@ def handle(request: HttpRequest, object_id: int) -> HttpResponse:
     reply = get_object_or_404(Reply, pk=object_id)
     form = HandleForm(request.POST)
     if form.is_valid():
-        handle_reply(reply=reply, by=request.user, now=read_now(), **form.cleaned_data)
+        handle_reply(reply=reply, by=colleague(request), now=read_now(), **form.cleaned_data)
         messages.success(request, f"Réponse n° {reply.pk} traitée.")
     return redirect("admin:outreach_reply_changelist")
 

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from campaigns.admin.pages import ReadOnlyAdmin, crumb, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, render_page, require_permission
 from campaigns.models import read_now
 from outreach.admin.badges import touch_badge
 from outreach.enums import TouchStatus
@@ -69,7 +69,7 @@ def _decide(request: HttpRequest, object_id: int) -> HttpResponse:
         messages.error(request, "Choisissez de renvoyer ou de clore.")
         return redirect("admin:outreach_touch_changelist")
     try:
-        resolve_touch(touch=touch, decision=decision, by=request.user, now=read_now())
+        resolve_touch(touch=touch, decision=decision, by=colleague(request), now=read_now())
     except ResolutionRefused as refusal:
         messages.error(request, str(refusal))
     else:

@@ -80,7 +80,7 @@ def test_an_opposition_told_to_an_agent_is_recorded(person: Allocataire) -> None
     client = sign_in(make_colleague(AGENT))
     client.post(reverse("admin:oppose_allocataire", args=[person.pk]), {"channel": "SMS"})
     opposition = Opposition.objects.get()
-    assert (opposition.allocataire_id, opposition.channel, opposition.recorded_by.username) == (
+    assert (opposition.allocataire_id, opposition.channel, str(opposition.recorded_by)) == (
         person.pk,
         "SMS",
         "agent",

@@ -130,7 +130,7 @@ def edit_form(campaign: Campaign, **values: Any) -> dict[str, Any]:
     return {
         "name": campaign.name,
         "segment": campaign.segment_id,
-        "starts_on": campaign.starts_on.isoformat(),
+        "starts_on": str(campaign.starts_on),
         "priority": 50,
         "arms": '[{"code": "SMS", "label": "SMS", "share": 1}]',
         "control_share": "0.1",

@@ -39,12 +39,13 @@ def test_a_funnel_is_drawn_out_of_its_first_stage() -> None:
     assert chart.bars[1].text == "50 sur 200"
 
 
-def test_a_line_starts_at_the_bottom_and_ends_at_its_share() -> None:
-    chart = build_line_chart("Essai", [("Contactés", "1", [(0, 0.0), (30, 0.1)]), ("Témoins", "control", [])])
+def test_a_line_is_level_until_somebody_is_added() -> None:
+    chart = build_line_chart("Essai", [("Contactés", "1", [(15, 0.06), (30, 0.12)]), ("Témoins", "control", [])])
     assert [line.label for line in chart.lines] == ["Contactés"]
-    assert chart.lines[0].points == f"0,{chart.height} {chart.width},{round(chart.height * (1 - 0.1 / 0.12))}"
+    assert (chart.width, chart.height) == (720, 260)
+    assert chart.lines[0].points == "0,260 360,260 360,130 720,130 720,0 720,0"
     assert [tick.text for tick in chart.x_ticks] == ["J+0", "J+8", "J+15", "J+22", "J+30"]
-    assert chart.rows == (("J+0", ("0,0\u202f%",)), ("J+30", ("10,0\u202f%",)))
+    assert chart.rows == (("J+0", ("—",)), ("J+15", ("6,0\u202f%",)), ("J+30", ("12,0\u202f%",)))
 
 
 def test_a_curve_without_points_is_empty() -> None:

@@ -31,7 +31,7 @@ def test_a_population_is_read_and_its_report_shown(client: Client) -> None:
     page = client.post(reverse(ADD), {"file": csv_file(text)}, follow=True).content.decode()
     assert Allocataire.objects.count() == 2
     done = PopulationImport.objects.get()
-    assert (done.created_count, done.by.username) == (2, "administrateur")
+    assert (done.created_count, str(done.by)) == (2, "administrateur")
     assert "2 lignes, 0 rejetées" in page
 
 

@@ -1,6 +1,7 @@
 """The page of a segment: every problem said in French, then who is concerned and how many."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ def write(criteria: object, **values: str) -> tuple[int, str]:
 def test_a_valid_segment_is_kept_with_its_author() -> None:
     assert write(PARENTS)[0] == 302
     segment = Segment.objects.get()
-    assert (segment.criteria, segment.created_by.username) == (PARENTS, "agent")
+    assert (segment.criteria, str(segment.created_by)) == (PARENTS, "agent")
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_the_page_says_who_how_many_and_shows_nobody(django_assert_max_num_queri
     with django_assert_max_num_queries(30):
         page = client.get(reverse("admin:campaigns_segment_change", args=[segment.pk])).content.decode()
     assert "Allocataires" in page
-    assert '<dd class="av-figure-value">12</dd>' in page
+    assert re.search(r'class="av-figure-value">\s*12\s*<', page)
     assert "Voir 10 exemples" in page
     assert "DURANDAL" not in page
 
