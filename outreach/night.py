@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 Counts = dict[str, int]
 NIGHT_LOCK = 4_201
+UNSETTLED = (TouchStatus.PLANNED, TouchStatus.CLAIMED, TouchStatus.SENDING, TouchStatus.UNCONFIRMED)
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,13 @@ def _close_finished(on: date, now: datetime) -> Counts:
 
 
 def _is_over(campaign: Campaign, on: date) -> bool:
-    """Over: no wave can come, the last wave's window has passed and nothing is left to do."""
+    """Over: no wave can come, the last wave's window has passed and nothing is left to send, nor in doubt."""
     if campaign.is_nightly and (campaign.ends_on is None or campaign.ends_on >= on):
         return False
     last = campaign.audiences.filter(superseded_at=None).order_by("-night_on").first()
     if last is None or last.night_on + timedelta(days=campaign.window_days) >= on:
         return False
-    return not Touch.objects.filter(campaign=campaign).exclude(status__in=TouchStatus.final()).exists()
+    return not Touch.objects.filter(campaign=campaign, status__in=UNSETTLED).exists()
 
 
 def _freeze_and_plan(on: date, now: datetime) -> Counts:

@@ -30,11 +30,12 @@ def demo(*, port: int, size: int, reset: bool, leave: bool) -> int:
             port = port or (free_port() if leave else usual_port())
             environment = demo_environment(port) | reached | start_broker(processes)
             migrate(environment)
+            play(environment, "--prepare")
             start_outside_world(processes, environment)
             start_site(processes, environment, port=port)
             start_bell(processes, environment)
             with shared(environment):
-                play(environment, size=size)
+                play(environment, *(["--size", str(size)] if size else []))
                 print(f"\nDémonstration prête en {time.monotonic() - started:.0f} s.", flush=True)
                 if not leave:
                     say_where(port, environment)
@@ -84,10 +85,9 @@ def start_outside_world(processes: Processes, environment: Environment) -> None:
     )
 
 
-def play(environment: Environment, *, size: int) -> None:
-    chosen = ["--size", str(size)] if size else []
+def play(environment: Environment, *options: str) -> None:
     quiet = environment | {"LOG_LEVEL": "WARNING"}  # what the demo says stands alone on the screen
-    require(python("manage.py", "demo", "--folder", FOLDER, *chosen), quiet)
+    require(python("manage.py", "demo", "--folder", FOLDER, *options), quiet)
 
 
 def say_where(port: int, environment: Environment) -> None:

@@ -32,25 +32,25 @@ from outreach.simulator.team import create_accounts
 BEGINS_AT = local(date(2020, 2, 28), "09:00")
 
 
+def prepare_demo(*, say: Say) -> None:
+    """What must stand before the workers start: reference data, plans, roles, accounts, and the clock of 2020."""
+    say("Territoires, plans, rôles, comptes")
+    load_territories()
+    load_shipped_plans()
+    load_roles()
+    create_accounts()
+    if not ClockShift.objects.exists():
+        set_clock(BEGINS_AT)
+
+
 def play_demo(*, folder: Path, size: int, say: Say) -> None:
-    """Set up, play each published campaign, then a present day. ``size``: people in the largest department."""
-    stage = Stage(folder, size, say)
+    """Play each published campaign, then a present day. ``size``: people in the largest department."""
+    stage = Stage(folder, size, say, team=create_accounts())
     folder.mkdir(parents=True, exist_ok=True)
-    _prepare(stage)
     for scenario in load_scenarios():
         _play_scenario(stage, scenario)
     play_present_day(stage)
     _say_bilans(stage)
-
-
-def _prepare(stage: Stage) -> None:
-    stage.say("Territoires, plans, rôles, comptes")
-    if not ClockShift.objects.exists():
-        set_clock(BEGINS_AT)
-    load_territories()
-    load_shipped_plans()
-    load_roles()
-    stage.team = create_accounts()
 
 
 def _play_scenario(stage: Stage, scenario: Scenario) -> None:

@@ -27,6 +27,7 @@ MORNING_CALLS = 12
 LAUNCHED = {  # plan: (name, part of témoins)
     "dtr-rappel": ("Rappel de la déclaration trimestrielle (Lozère)", "0.200"),
     "bienvenue-ppa": ("Bienvenue aux nouveaux bénéficiaires de la prime d’activité (Lozère)", "0"),
+    "asf-parents-separes": ("ASF, parents séparés : appel ou SMS (Lozère)", "0.200"),
     "separation": ("Séparation : faire le point ensemble (Lozère)", "0.100"),
 }
 TO_APPROVE = ("quittance-loyer", "Quittances de loyer attendues (Lozère)")

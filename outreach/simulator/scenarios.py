@@ -35,6 +35,7 @@ TARGETS = {
         "asf": replace(PUBLISHED_TARGETS["asf"], count=PUBLISHED_TARGETS["asf"].count * 5 // 2),
     },
     "66": {name: PUBLISHED_TARGETS[name] for name in ("vie-maritale-30", "vie-maritale-31")},
+    "48": {"asf": replace(PUBLISHED_TARGETS["asf"], count=150)},
 }
 
 
@@ -71,7 +72,7 @@ def _ain_asf() -> Scenario:
     panel = line["targeted"]
     return Scenario(
         key="ain-2020-asf",
-        name="ASF, parents séparés : appel ou SMS (Ain, 2020)",
+        name="ASF, parents séparés : appel ou SMS (Ain, 2020 ; effectifs : hypothèse)",
         department="01",
         plan="asf-parents-separes",
         launch_on=date(2020, 9, 14),
@@ -100,7 +101,7 @@ def _vie_maritale(age: str, launch_on: date) -> Scenario:
     public = "30 ans ou moins" if age == "30" else "31 ans ou plus"
     return Scenario(
         key=f"po-2023-vie-maritale-{age}",
-        name=f"Vie maritale, {public} (Pyrénées-Orientales, 2023)",
+        name=f"Vie maritale, {public} (Pyrénées-Orientales, 2023 ; résultat : hypothèse)",
         department="66",
         plan=f"vie-maritale-{age}",
         launch_on=launch_on,

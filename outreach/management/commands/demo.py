@@ -4,7 +4,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from outreach.simulator.demo import play_demo
+from outreach.simulator.demo import play_demo, prepare_demo
 from outreach.simulator.pace import DemoStuck
 
 # The published campaigns target 4,266 people of one department: below, there would be nobody to draw them from.
@@ -18,11 +18,16 @@ class Command(BaseCommand):
         parser.add_argument("--folder", type=Path, required=True, help="Dossier des fichiers produits.")
         parser.add_argument("--size", type=int, default=113_000, help="Allocataires du plus grand département.")
 
+        parser.add_argument("--prepare", action="store_true", help="Seulement la mise en place, avant les workers.")
+
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO:
             raise CommandError("La démonstration ne se joue que là où DEMO=1 : lancez ./dev demo.")
         if options["size"] < SMALLEST:
             raise CommandError(f"Il faut au moins {SMALLEST} allocataires pour jouer les campagnes publiées.")
+        if options["prepare"]:
+            prepare_demo(say=self.stdout.write)
+            return
         try:
             play_demo(folder=options["folder"], size=options["size"], say=self.stdout.write)
         except DemoStuck as stuck:
