@@ -1,7 +1,7 @@
 """Tests: real PostgreSQL, nothing outside reachable."""
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import DATABASES, TEMPLATES
+from config.settings.base import DATABASES
 
 SECRET_KEY = "tests-only"
 DESTINATION_HASH_KEY = "tests-only-hash-key"
@@ -13,7 +13,6 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 DATABASES["default"].setdefault("OPTIONS", {})["options"] = "-c aller_vers.movable_clock=on"
-TEMPLATES[0]["OPTIONS"]["string_if_invalid"] = ""
 EMAIL_HOST = "127.0.0.1"
 TWILIO_API_URL = "http://127.0.0.1:9"
 TWILIO_ACCOUNT_SID = "AC00000000000000000000000000000001"
