@@ -16,7 +16,6 @@ from outreach.enums import CallResult, TouchStatus
 from outreach.models import Call, CallAttempt, Touch
 from outreach.rules.planning import Slot, later_slot
 from outreach.rules.retry import next_call_from
-from outreach.rules.stopping import TIME_LEFT
 from outreach.stopping import current_fingerprints, lock_people, stopping_values
 from outreach.windows import contact_hours, territory_of_commune
 
@@ -70,7 +69,7 @@ def take_next_call(*, agent: User, now: datetime) -> Call | None:
     skipped: list[int] = []
     while held is None:
         with transaction.atomic():
-            rows = _execute(sql.NEXT_CALL, skipped=skipped, now=now, zone=settings.TIME_ZONE, time_left=TIME_LEFT)
+            rows = _execute(sql.NEXT_CALL, skipped=skipped, now=now, **stopping_values())
             if not rows:
                 return None
             call_id = rows[0][0]

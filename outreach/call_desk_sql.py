@@ -3,7 +3,7 @@
 from campaigns.enums import CampaignStatus, Channel, FactState
 from outreach.enums import TouchStatus
 from outreach.rules.stopping import CALL_CHECKS
-from outreach.stopping import SITUATION, STALE_FEED, checks_sql, verdict_sql
+from outreach.stopping import AWAITS_READING, SITUATION, STALE_FEED, checks_sql, verdict_sql
 
 # What was stopped or has expired since is no longer to be rung.
 CLOSE_STOPPED = f"""
@@ -41,6 +41,7 @@ SELECT k.id, k.touch_id, t.campaign_id, t.allocataire_id, t.destination_hash
    AND k.listed_on <= (%(now)s AT TIME ZONE %(zone)s)::date
    AND (k.held_until IS NULL OR k.held_until <= %(now)s) AND (k.next_try_at IS NULL OR k.next_try_at <= %(now)s)
    AND t.status = '{TouchStatus.PLANNED}' AND t.due_at <= %(now)s AND t.closes_at > %(now)s + %(time_left)s
+   AND NOT {AWAITS_READING}
    AND NOT EXISTS (
        SELECT 1 FROM outreach_call other JOIN outreach_touch o ON o.id = other.touch_id
         WHERE o.allocataire_id = t.allocataire_id AND other.id <> k.id AND other.held_until > %(now)s)

@@ -27,6 +27,7 @@ from outreach.enums import Suppression
 from outreach.recording import Answer, record_answers
 from outreach.rules.delivery import Action, action_for
 from outreach.rules.retry import CLAIM_LEASE, CRASH_MARGIN
+from outreach.rules.stopping import WAITS_ALONE
 from outreach.stopping import current_fingerprints, lock_people, stopping_values
 from outreach.texts import write_text
 
@@ -186,7 +187,7 @@ class _Run:
                 intents.append(_intent(*texts[touch_id], attempt_uuid, seconds_left))
                 continue
             self._count_stop(code, 1)
-            if effect == "HOLD" and code not in {"same_person_in_batch", "outside_window"}:
+            if effect == "HOLD" and code not in WAITS_ALONE:
                 self.held.add(campaign_id)
         return intents
 

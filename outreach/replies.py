@@ -13,8 +13,16 @@ from outreach.enums import EventKind, ReplyClass
 from outreach.models import Attempt, ProviderEvent, Reply, Touch
 from outreach.refusals import holders_of, refuse_contact
 from outreach.rules.replies import classify
+from outreach.stopping import lock_people
 
 logger = logging.getLogger(__name__)
+
+
+class ReplyOfNobody(Exception):
+    """Neither the person nor her number is known any more."""
+
+    def __init__(self) -> None:
+        super().__init__("Ni la personne ni son numéro ne sont connus : notez la suite donnée, sans opposition.")
 
 
 def receive_replies(*, now: datetime, limit: int = 5_000) -> int:
@@ -30,12 +38,16 @@ def receive_replies(*, now: datetime, limit: int = 5_000) -> int:
 
 
 def handle_reply(*, reply: Reply, by: User, now: datetime, note: str = "", is_opposition: bool = False) -> None:
-    """An agent has read a reply. ``is_opposition``: she understood a refusal, recorded for all contacts."""
+    """An agent has read a reply: what it held may go on. ``is_opposition``: she understood a refusal of all contacts.
+
+    The refusal is that of the writer and of whoever holds the number. Raises ``ReplyOfNobody``: nothing is known of
+    either any more.
+    """
     with transaction.atomic():
-        if is_opposition and reply.allocataire_id:
+        if is_opposition:
             refuse_contact(
-                persons=[reply.allocataire_id],
-                destination=reply.touch.destination if reply.touch else "",
+                persons=[reply.allocataire_id] if reply.allocataire_id else [],
+                destination=_sender_of(reply),
                 source=OppositionSource.AGENT,
                 now=now,
                 by=by,
@@ -43,6 +55,19 @@ def handle_reply(*, reply: Reply, by: User, now: datetime, note: str = "", is_op
             reply.kind = ReplyClass.STOP
         reply.handled_at, reply.handled_by, reply.note = now, by, note[:300]
         reply.save(update_fields=["kind", "handled_at", "handled_by", "note"])
+
+
+def _sender_of(reply: Reply) -> str:
+    """The number it came from: replies keep its hash only."""
+    if reply.touch and reply.touch.destination_hash == reply.sender_hash:
+        return reply.touch.destination
+    event = ProviderEvent.objects.filter(
+        kind=EventKind.INBOUND, provider=reply.provider, provider_ref=reply.provider_ref
+    ).first()
+    sender = str(event.payload.get("From", "")) if event else ""
+    if not (sender or reply.allocataire_id):
+        raise ReplyOfNobody
+    return sender
 
 
 def opt_out(*, attempt_uuid: UUID, is_one_click: bool, now: datetime) -> bool:
@@ -86,7 +111,7 @@ def _receive_next(now: datetime) -> bool:
 
 
 def _keep(event: ProviderEvent, now: datetime) -> None:
-    """Acting on the same message twice changes nothing, so it is only at the end that it is kept once."""
+    """Acting on the same message twice changes nothing: it is kept once all the same."""
     sender = str(event.payload.get("From", ""))
     kind, touch = classify(str(event.payload.get("Body", ""))), _answered_touch(sender)
     if kind == ReplyClass.STOP:
@@ -97,14 +122,16 @@ def _keep(event: ProviderEvent, now: datetime) -> None:
             now=now,
         )
         logger.info("stop recorded event=%s suppressed=%s", event.pk, gone)
+    _record(event, kind, touch)
     if touch:
         facts = ContactFact.objects.filter(touch_ref=touch.pk).exclude(state=FactState.RELEASED)
         facts.update(state=FactState.ANSWERED)
-    _record(event, kind, touch)
 
 
 def _record(event: ProviderEvent, kind: ReplyClass, touch: Touch | None) -> None:
     sender = str(event.payload.get("From", ""))
+    if kind == ReplyClass.AMBIGUOUS:
+        _wait_for_intents(sender, touch)
     reply = Reply(
         allocataire_id=touch.allocataire_id if touch else _only_holder(sender),
         touch=touch,
@@ -117,6 +144,12 @@ def _record(event: ProviderEvent, kind: ReplyClass, touch: Touch | None) -> None
         handled_at=event.applied_at if kind == ReplyClass.STOP else None,
     )
     Reply.objects.bulk_create([reply], ignore_conflicts=True)
+
+
+def _wait_for_intents(sender: str, touch: Touch | None) -> None:
+    """What may be a refusal holds the next contacts: as with a STOP, each intent is strictly before or after."""
+    persons = holders_of(sender) | ({touch.allocataire_id} if touch else set())
+    lock_people(persons=persons, destinations=[hash_destination(sender)])
 
 
 def _answered_touch(sender: str) -> Touch | None:

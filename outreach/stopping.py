@@ -12,8 +12,9 @@ from django.db import connection
 
 from campaigns.enums import CampaignStatus, Channel, FactState, OutcomeStage
 from campaigns.models import Campaign
+from campaigns.rules.keyed_hash import KEYED_HASH_SQL, hash_pads
 from campaigns.rules.lifecycle import fingerprint
-from outreach.enums import AttemptStatus
+from outreach.enums import AttemptStatus, ReplyClass
 from outreach.rules.stopping import TIME_LEFT, Check
 
 SITUATION = """
@@ -48,6 +49,14 @@ _OPPOSITION = """EXISTS (
 _MADE_FACTS = """campaigns_contactfact f
      WHERE f.allocataire_id = t.allocataire_id AND f.touch_ref <> t.id AND f.state = ANY(%(made)s)"""
 
+# She may have refused: nothing reaches her, nor whoever shares her mobile, until somebody has read what she wrote.
+AWAITS_READING = f"""EXISTS (
+    SELECT 1 FROM outreach_reply unread JOIN campaigns_allocataire holder ON holder.id = t.allocataire_id
+     WHERE unread.handled_at IS NULL AND unread.kind = '{ReplyClass.AMBIGUOUS}'
+       AND (unread.allocataire_id = t.allocataire_id
+            OR unread.sender_hash = t.destination_hash
+            OR holder.mobile <> '' AND unread.sender_hash = {KEYED_HASH_SQL.format(value="holder.mobile")}))"""
+
 CONDITIONS: Mapping[str, str] = {
     "already_sent": """EXISTS (SELECT 1 FROM outreach_attempt o
                                WHERE o.touch_id = t.id AND o.status = ANY(%(left)s))""",
@@ -81,6 +90,7 @@ CONDITIONS: Mapping[str, str] = {
         WHEN '{Channel.CALL}' THEN p.call_allowed AND t.destination IN (p.mobile, p.landline)
         ELSE false END OR t.destination = ''""",
     "expired": "t.expires_at <= clock.now",
+    "awaits_reading": AWAITS_READING,
     "outside_window": "t.due_at > clock.now OR t.closes_at <= clock.now + %(time_left)s",
     "cap_30_days": f"""NOT pl.is_exempt_from_cap AND (
         SELECT count(*) FROM {_MADE_FACTS} AND NOT f.is_exempt
@@ -125,6 +135,7 @@ def stopping_values() -> dict[str, object]:
         "cap_30_days": settings.CAP_CONTACTS_30_DAYS,
         "cap_7_days": settings.CAP_CAMPAIGNS_7_DAYS,
         "cap_call_attempts": settings.CAP_CALL_ATTEMPTS_30_DAYS,
+        **hash_pads(settings.DESTINATION_HASH_KEY),
     }
 
 

@@ -17,7 +17,7 @@ from campaigns.models import read_now
 from outreach.admin.badges import reply_badge
 from outreach.enums import ReplyClass
 from outreach.models import Reply
-from outreach.replies import handle_reply
+from outreach.replies import ReplyOfNobody, handle_reply
 
 PER_PAGE = 30
 
@@ -58,8 +58,12 @@ def handle(request: HttpRequest, object_id: int) -> HttpResponse:
     reply = get_object_or_404(Reply, pk=object_id)
     form = HandleForm(request.POST)
     if form.is_valid():
-        handle_reply(reply=reply, by=colleague(request), now=read_now(), **form.cleaned_data)
-        messages.success(request, f"Réponse n° {reply.pk} traitée.")
+        try:
+            handle_reply(reply=reply, by=colleague(request), now=read_now(), **form.cleaned_data)
+        except ReplyOfNobody as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, f"Réponse n° {reply.pk} traitée.")
     return redirect("admin:outreach_reply_changelist")
 
 

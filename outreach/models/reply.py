@@ -28,6 +28,7 @@ class Reply(models.Model):
         verbose_name_plural = "réponses"
         ordering = ["-received_at"]
         constraints = [models.UniqueConstraint(fields=["provider", "provider_ref"], name="reply_once")]
+        indexes = [models.Index(fields=["kind"], name="reply_unread", condition=models.Q(handled_at=None))]
 
     def __str__(self) -> str:
         return f"Réponse n° {self.pk}"

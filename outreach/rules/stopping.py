@@ -45,11 +45,15 @@ CHECKS: tuple[Check, ...] = (
     Check("regularised", Effect.SUPPRESS, Suppression.REGULARISED),
     Check("no_address", Effect.SUPPRESS, Suppression.NO_ADDRESS),
     Check("expired", Effect.EXPIRE),
+    Check("awaits_reading", Effect.HOLD),
     Check("outside_window", Effect.HOLD),
     Check("cap_30_days", Effect.SUPPRESS, Suppression.CAP),
     Check("cap_7_days", Effect.SUPPRESS, Suppression.CAP),
     Check("same_person_in_batch", Effect.HOLD),
 )
+
+# Waits of one person or of one hour: the rest of the campaign may go on.
+WAITS_ALONE = frozenset({"awaits_reading", "outside_window", "same_person_in_batch"})
 
 # A call is made one at a time by a person, and rings are counted besides contacts.
 CALL_CHECKS = (

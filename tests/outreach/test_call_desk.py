@@ -6,8 +6,8 @@ import pytest
 from campaigns.enums import CampaignStatus, Channel, FactState
 from campaigns.models import Allocataire, Campaign, ContactFact, Opposition, User
 from outreach.call_desk import CallNotHeld, build_call_list, record_call_result, release_call, take_next_call
-from outreach.enums import CallResult, Suppression, TouchStatus
-from outreach.models import Call, CallAttempt, Touch
+from outreach.enums import CallResult, ReplyClass, Suppression, TouchStatus
+from outreach.models import Call, CallAttempt, Reply, Touch
 from tests.factories import make_allocataire, make_allocataires, make_user, step_values
 from tests.outreach.waves import MORNING, NIGHT, PLANNED_AT, make_wave
 
@@ -36,6 +36,16 @@ def ring(agent: User, result: str, at: datetime = MORNING) -> Touch:
 
 def fact_state() -> str:
     return ContactFact.objects.get().state
+
+
+def test_whoever_wrote_something_unclear_is_not_rung_before_it_is_read(agent: User) -> None:
+    make_calls()
+    reply = Reply.objects.create(
+        allocataire=Touch.objects.get().allocataire, sender_hash="x", kind=ReplyClass.AMBIGUOUS, received_at=MORNING
+    )
+    assert take_next_call(agent=agent, now=MORNING) is None
+    Reply.objects.filter(pk=reply.pk).update(handled_at=MORNING)
+    assert take_next_call(agent=agent, now=MORNING)
 
 
 def test_the_list_holds_what_the_team_can_dial_by_priority(settings: Any, agent: User) -> None:

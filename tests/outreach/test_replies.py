@@ -8,12 +8,15 @@ from django.db import OperationalError
 from pytest_django import Settings
 
 from campaigns.enums import FactState, OppositionSource
-from campaigns.models import ContactFact, Opposition
+from campaigns.models import ContactFact, Opposition, Plan
 from campaigns.oppositions import hash_destination
+from outreach.channels.fake import FakeGateway
+from outreach.channels.registry import use_gateway
+from outreach.dispatch import dispatch_due
 from outreach.enums import EventKind, ReplyClass, Suppression, TouchStatus
 from outreach.models import ProviderEvent, Reply, Touch
 from outreach.receipts import store_event
-from outreach.replies import handle_reply, receive_replies
+from outreach.replies import ReplyOfNobody, handle_reply, receive_replies
 from tests.factories import make_allocataire, make_user
 from tests.outreach.sent import NOW, make_sent
 from tests.outreach.waves import make_wave
@@ -151,6 +154,37 @@ def test_an_agent_reads_a_refusal() -> None:
     assert (opposition.source, opposition.recorded_by) == (OppositionSource.AGENT, agent)
     pending.refresh_from_db()
     assert pending.status == TouchStatus.SUPPRESSED
+
+
+def test_what_may_be_a_refusal_holds_the_person_until_it_is_read() -> None:
+    attempt = make_sent()
+    make_wave(people=[attempt.touch.allocataire])
+    Plan.objects.update(is_exempt_from_cap=True)
+    hear(attempt.touch.destination, "non merci")
+    receive_replies(now=NOW)
+    with use_gateway("SMS", FakeGateway()) as gateway:
+        dispatch_due(channel="SMS", worker="test", deadline_seconds=20)
+        assert not gateway.sent  # type: ignore[attr-defined]
+        handle_reply(reply=Reply.objects.get(), by=make_user(), now=NOW, note="Elle remercie")
+        dispatch_due(channel="SMS", worker="test", deadline_seconds=20)
+        assert len(gateway.sent) == 1  # type: ignore[attr-defined]
+
+
+def test_a_refusal_read_on_a_shared_mobile_is_that_of_all_its_holders() -> None:
+    first, second = make_allocataire(mobile="+33600000009"), make_allocataire(mobile="+33600000009")
+    hear("+33600000009", "non merci")
+    receive_replies(now=NOW)
+    handle_reply(reply=Reply.objects.get(), by=make_user(), now=NOW, is_opposition=True)
+    assert set(Opposition.objects.values_list("allocataire_id", flat=True)) == {first.pk, second.pk}
+
+
+def test_a_reply_of_nobody_cannot_be_a_refusal() -> None:
+    hear("+33600000009", "non merci")
+    receive_replies(now=NOW)
+    ProviderEvent.objects.all().delete()  # retention
+    with pytest.raises(ReplyOfNobody, match="sans opposition"):
+        handle_reply(reply=Reply.objects.get(), by=make_user(), now=NOW, is_opposition=True)
+    assert Reply.objects.get().handled_at is None
 
 
 def test_an_agent_reads_an_ordinary_reply() -> None:

@@ -11,12 +11,13 @@ import pytest
 
 from campaigns.enums import CampaignStatus, Channel, FactState, OppositionSource, OutcomeStage
 from campaigns.models import Allocataire, Campaign, ContactFact, Opposition, RegularisationKind, Step
+from campaigns.oppositions import hash_destination
 from outreach import dispatch, dispatch_sql
 from outreach.channels.fake import FakeGateway
 from outreach.channels.registry import use_gateway
 from outreach.dispatch import dispatch_due
-from outreach.enums import AttemptStatus, Suppression, TouchStatus
-from outreach.models import Attempt, Pause, Regularisation, RegularisationImport, Touch
+from outreach.enums import AttemptStatus, ReplyClass, Suppression, TouchStatus
+from outreach.models import Attempt, Pause, Regularisation, RegularisationImport, Reply, Touch
 from outreach.rules.stopping import CHECKS, Effect
 from tests.factories import make_allocataires, make_campaign, make_contact_fact, step_values
 from tests.outreach.waves import MORNING, NIGHT, make_wave
@@ -91,6 +92,15 @@ def contacted(*days_ago: int, **values: Any) -> None:
         )
 
 
+def answer(**values: Any) -> None:
+    """A reply that may be a refusal and that nobody has read yet."""
+    values = {
+        "allocataire": a_touch().allocataire, "sender_hash": a_touch().destination_hash, "provider": "twilio",
+        "provider_ref": "SMin", "kind": ReplyClass.AMBIGUOUS, "received_at": MORNING, **values,
+    }  # fmt: skip
+    Reply.objects.create(**values)
+
+
 # check → situations in which nothing else stops the message
 SITUATIONS: dict[str, list[Callable[[], Any]]] = {
     "already_sent": [
@@ -137,6 +147,11 @@ SITUATIONS: dict[str, list[Callable[[], Any]]] = {
         lambda: change(Allocataire, mobile=""),
     ],
     "expired": [lambda: change(Touch, expires_at=MORNING)],
+    "awaits_reading": [
+        answer,
+        lambda: answer(allocataire=None),
+        lambda: answer(allocataire=None, touch=None, sender_hash=hash_destination(a_touch().allocataire.mobile)),
+    ],
     "outside_window": [
         lambda: change(Touch, closes_at=MORNING + timedelta(seconds=30)),
         lambda: change(Touch, closes_at=MORNING),
@@ -233,6 +248,9 @@ def happen_once_claimed(situation: Callable[[], Any], monkeypatch: pytest.Monkey
         lambda: earlier_attempt(status=AttemptStatus.FAILED),
         lambda: earlier_attempt(status=AttemptStatus.UNCONFIRMED),  # a re-send that was decided
         lambda: Pause.objects.filter(scope="EMAIL").update(is_paused=True),
+        lambda: answer(handled_at=MORNING),
+        lambda: answer(kind=ReplyClass.ORDINARY),
+        lambda: answer(allocataire=None, sender_hash="autre"),
     ],
 )
 def test_what_does_not_stop(operator: FakeGateway, situation: Callable[[], Any]) -> None:
@@ -240,6 +258,26 @@ def test_what_does_not_stop(operator: FakeGateway, situation: Callable[[], Any])
     situation()
     assert send() == {}
     assert len(operator.sent) == 1
+
+
+def test_an_unread_answer_holds_that_person_only(operator: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_wave(size=dispatch.BATCH_SIZE + 2)
+    happen_once_claimed(answer, monkeypatch)
+    assert send() == {"awaits_reading": 1}, "claimed again and again, or it held its campaign"
+    assert len(operator.sent) == dispatch.BATCH_SIZE + 1
+    assert send() == {}
+    Reply.objects.update(handled_at=MORNING)
+    send()
+    assert len(operator.sent) == dispatch.BATCH_SIZE + 2
+
+
+def test_an_unread_answer_holds_the_other_channels_of_who_shares_the_mobile() -> None:
+    people = make_allocataires(1, mobile="+33600000007")
+    make_wave(people=people, steps=[step_values(Channel.EMAIL)])
+    answer(allocataire=None, sender_hash=hash_destination("+33600000007"))
+    with use_gateway(Channel.EMAIL, FakeGateway()) as mail:
+        dispatch_due(channel=Channel.EMAIL, worker="test", deadline_seconds=30)
+    assert not mail.sent  # type: ignore[attr-defined]
 
 
 def test_a_service_message_is_outside_the_cap(operator: FakeGateway) -> None:
