@@ -7,6 +7,7 @@ from typing import Any
 
 from campaigns.enums import Channel
 from campaigns.rules.criteria_catalogue import Catalogue, Field, FieldType
+from campaigns.rules.criteria_contradictions import bound, find_contradictions
 from campaigns.rules.criteria_fields import BUILTIN_FIELDS
 from campaigns.rules.criteria_french import explain
 
@@ -19,6 +20,8 @@ __all__ = [
     "check",
     "check_or_refuse",
     "explain",
+    "find_contradictions",
+    "find_leaf_problems",
     "is_sensitive",
     "leaves",
 ]
@@ -105,7 +108,7 @@ def _check_node(node: object, catalogue: Catalogue, place: str, depth: int) -> I
     elif not isinstance(node, dict):
         yield f"{_at(place)}un objet JSON est attendu, pas {_kind(node)}."
     elif "field" in node:
-        yield from _check_leaf(node, catalogue, place)
+        yield from (_at(place) + problem for problem in find_leaf_problems(node, catalogue))
     elif len(node) == 1 and (key := next(iter(node))) in (*GROUPS, "not"):
         yield from _check_group(key, node[key], catalogue, place, depth)
     else:
@@ -128,7 +131,7 @@ def _check_group(key: str, content: object, catalogue: Catalogue, place: str, de
         ]
         yield from problems
         if key == "all" and not problems:
-            yield from _contradictions(content, catalogue, place)
+            yield from (_at(place) + problem for problem in find_contradictions(content, catalogue))
 
 
 def _inside(position: int, node: object, place: str) -> str:
@@ -141,22 +144,23 @@ def _at(place: str) -> str:
     return f"{place or 'groupe principal'} : ".capitalize()
 
 
-def _check_leaf(leaf: dict[str, Any], catalogue: Catalogue, place: str) -> Iterator[str]:
+def find_leaf_problems(leaf: Mapping[str, Any], catalogue: Catalogue) -> Iterator[str]:
+    """What is wrong with one criterion, as French clauses without their place."""
     unknown = sorted(str(key) for key in leaf.keys() - {"field", "op", "value"})
     if unknown:
-        yield f"{_at(place)}clé inattendue : {', '.join(unknown[:5])}."
+        yield f"clé inattendue : {', '.join(unknown[:5])}."
     code = leaf["field"]
     field = catalogue.get(code) if isinstance(code, str) else None
     if field is None:
-        yield f"{_at(place)}le critère « {_short(code)} » n’existe pas (ou n’existe plus)."
+        yield f"le critère « {_short(code)} » n’existe pas (ou n’existe plus)."
         return
     op = leaf.get("op")
     if op not in field.operators:
         known = ", ".join(field.operators)
-        yield f"{_at(place)}l’opérateur « {_short(op)} » ne s’applique pas à « {field.label} » ({known})."
+        yield f"l’opérateur « {_short(op)} » ne s’applique pas à « {field.label} » ({known})."
         return
     if problem := _value_problem(field, op, leaf.get("value"), has_value="value" in leaf):
-        yield f"{_at(place)}« {field.label} » : {problem}."
+        yield f"« {field.label} » : {problem}."
 
 
 def _value_problem(field: Field, op: str, value: object, *, has_value: bool) -> str:
@@ -250,81 +254,6 @@ def _history_problem(value: object) -> str:
     if "channel" in detail and detail["channel"] not in Channel.values:
         return f"canal inconnu (connus : {', '.join(Channel.values)})"
     return ""
-
-
-def bound(value: Any) -> tuple[str, Any]:
-    """A bound that can be compared with another one of the same kind: (kind, comparable value)."""
-    if isinstance(value, dict):
-        return "days", value["days"]
-    return ("date", value) if isinstance(value, str) else ("number", value)
-
-
-_LOWER = {"eq", "gte", "gt"}
-_UPPER = {"eq", "lte", "lt"}
-
-
-def _contradictions(nodes: list[dict[str, Any]], catalogue: Catalogue, place: str) -> Iterator[str]:
-    """Criteria of one « all » group that nobody can meet together."""
-    by_field: dict[str, list[dict[str, Any]]] = {}
-    for node in nodes:
-        if "field" in node:
-            by_field.setdefault(node["field"], []).append(node)
-    for code, group in by_field.items():
-        field = catalogue.fields[code]
-        # One child may be 3 and another 15: bounds on any child do not contradict each other.
-        if field.type != FieldType.CHILD_AGE and _is_impossible(group):
-            yield f"{_at(place)}les critères sur « {field.label} » se contredisent : personne ne peut les remplir."
-
-
-def _is_impossible(group: list[dict[str, Any]]) -> bool:
-    return _bounds_cross(group) or _names_exclude(group) or _prestations_exclude(group) or _presence_excludes(group)
-
-
-def _bounds_cross(group: list[dict[str, Any]]) -> bool:
-    lows, highs = [], []
-    for leaf in group:
-        op, value = leaf["op"], leaf.get("value")
-        ends: list[Any] = leaf["value"] if op == "between" else [value, value]
-        if isinstance(ends[0], bool | list) or ends[0] is None or (isinstance(ends[0], dict) and len(ends[0]) > 1):
-            continue
-        if op in _LOWER or op == "between":
-            lows.append((*bound(ends[0]), op == "gt"))
-        if op in _UPPER or op == "between":
-            highs.append((*bound(ends[1]), op == "lt"))
-    return any(
-        kind == other and (low > high or (low == high and (strict or strict_too)))
-        for kind, low, strict in lows
-        for other, high, strict_too in highs
-    )
-
-
-def _names_exclude(group: list[dict[str, Any]]) -> bool:
-    """No value left, or yes and no of one fact."""
-    allowed: set[Any] | None = None
-    refused: set[Any] = set()
-    for leaf in group:
-        op, value = leaf["op"], leaf.get("value")
-        values = set(value) if isinstance(value, list) and op in ("in", "not_in") else {str(value)}
-        if op in ("in", "eq") and isinstance(value, str | bool | list):
-            allowed = values if allowed is None else allowed & values
-        elif op in ("not_in", "ne"):
-            refused |= values
-    return allowed is not None and not allowed - refused
-
-
-def _prestations_exclude(group: list[dict[str, Any]]) -> bool:
-    held = {leaf["value"] for leaf in group if leaf["op"] == "has"}
-    lacking: set[str] = set()
-    for leaf in group:
-        if leaf["op"] in ("has_not", "has_none"):
-            lacking |= {leaf["value"]} if leaf["op"] == "has_not" else set(leaf["value"])
-    any_impossible = any(leaf["op"] == "has_any" and set(leaf["value"]) <= lacking for leaf in group)
-    return bool(held & lacking) or any_impossible
-
-
-def _presence_excludes(group: list[dict[str, Any]]) -> bool:
-    ops = {leaf["op"] for leaf in group}
-    return "is_not_set" in ops and bool(ops & {"is_set", "eq", "in", "gte", "lte", "gt", "lt", "between"})
 
 
 def _kind(value: object) -> str:
