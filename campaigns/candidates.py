@@ -5,7 +5,7 @@ holds in the order of ``Exclusion``. It is analysed before it is joined, or Post
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -124,12 +124,20 @@ class Candidates:
         return sum(self.strata.values())
 
 
-def build_candidates(*, campaign: Campaign, criteria: Any, night_on: date, now: datetime) -> Candidates:
+def build_candidates(
+    *,
+    campaign: Campaign,
+    criteria: Any,
+    night_on: date,
+    now: datetime,
+    steps: Iterable[tuple[str, str]] | None = None,
+) -> Candidates:
     """Fill ``candidate`` for that night and count it. To be called in a transaction.
 
-    Whoever is in an audience of this campaign within the plan's re-entry delay is no candidate.
+    Whoever is in an audience of this campaign within the plan's re-entry delay is no candidate. ``steps``: (arm,
+    channel) of a campaign that is only imagined; by default those of ``campaign``.
     """
-    values = _values(campaign, night_on, now)
+    values = _values(campaign, night_on, now, campaign.steps.values_list("arm", "channel") if steps is None else steps)
     with connection.cursor() as cursor:
         cursor.execute(CREATE)
         cursor.execute(*_merge_values(_fill_sql(), values, *_select_ids(criteria, night_on)))
@@ -158,9 +166,9 @@ def _select_ids(criteria: Any, night_on: date) -> tuple[str, Sequence[Any]]:
         return "SELECT NULL::bigint WHERE false", ()
 
 
-def _values(campaign: Campaign, night_on: date, now: datetime) -> dict[str, Any]:
+def _values(campaign: Campaign, night_on: date, now: datetime, steps: Iterable[tuple[str, str]]) -> dict[str, Any]:
     plan = campaign.plan
-    by_arm = arm_channels([arm["code"] for arm in campaign.arms], campaign.steps.values_list("arm", "channel"))
+    by_arm = arm_channels([arm["code"] for arm in campaign.arms], steps)
     return {
         "campaign": campaign.pk,
         "theme": plan.theme,
