@@ -1,6 +1,7 @@
 """The freeze: who a campaign takes on a night, why others are left out, and in which arm each one is drawn."""
 
 from datetime import date, datetime
+from fractions import Fraction
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -18,7 +19,7 @@ class AudienceDrifted(Exception):
 
 
 class DrawNotReplayable(Exception):
-    """The arms or shares with which that audience was drawn are no longer those of its campaign."""
+    """That audience was frozen before its shares were kept, and its campaign has been approved again since."""
 
 
 INSERT_MEMBERS = f"""
@@ -94,7 +95,8 @@ def _freeze(campaign: Campaign, candidates: Candidates, night_on: date, now: dat
     sizes = dict.fromkeys(drawn_in.values(), 0)
     for stratum, size in candidates.strata.items():
         sizes[drawn_in[stratum]] += size
-    quotas = allocate(sizes, _shares(campaign), already=_drawn_before(campaign, campaign.approved_fingerprint))
+    shares = _shares(campaign)
+    quotas = allocate(sizes, shares, already=_drawn_before(campaign, campaign.approved_fingerprint))
     audience = Audience.objects.create(
         campaign=campaign,
         number=campaign.audiences.count() + 1,
@@ -105,6 +107,8 @@ def _freeze(campaign: Campaign, candidates: Candidates, night_on: date, now: dat
         targeted_count=candidates.targeted,
         retained_count=candidates.retained,
         control_count=sum(quota[CONTROL_ARM] for quota in quotas.values()),
+        override_count=candidates.overridden,
+        shares=[[code, str(share)] for code, share in shares.arms],
     )
     _insert_members(audience, drawn_in, quotas)
     return audience
@@ -161,19 +165,25 @@ def count_exclusions(audience: Audience) -> dict[str, int]:
 
 
 def replay_draw(audience: Audience) -> bool:
-    """Draw again in Python from the seed alone, and say whether each member is in the arm that it gives."""
-    campaign = audience.campaign
-    if campaign.approved_fingerprint != audience.fingerprint:
-        raise DrawNotReplayable(
-            f"Le tirage de la vague {audience.number} ne peut plus être refait : la campagne a été approuvée à nouveau "
-            "depuis, avec d’autres règles."
-        )
+    """Draw again in Python from the seed and shares kept on the audience; say whether each member is in that arm."""
+    shares = _shares_of(audience)
     rows = audience.members.retained().values_list("allocataire__matricule", "stratum", "arm")
     stored = {matricule: (stratum, arm) for matricule, stratum, arm in rows}
     drawn = draw(
         (Person(matricule, stratum) for matricule, (stratum, _) in stored.items()),
-        shares=_shares(campaign),
+        shares=shares,
         seed=audience.seed,
-        already=_drawn_before(campaign, audience.fingerprint, before=audience),
+        already=_drawn_before(audience.campaign, audience.fingerprint, before=audience),
     )
     return all(drawn[matricule] == arm for matricule, (_, arm) in stored.items())
+
+
+def _shares_of(audience: Audience) -> Shares:
+    if audience.shares:
+        return Shares(tuple((code, Fraction(share)) for code, share in audience.shares))
+    if audience.campaign.approved_fingerprint == audience.fingerprint:
+        return _shares(audience.campaign)
+    raise DrawNotReplayable(
+        f"Le tirage de la vague {audience.number} ne peut plus être refait : elle a été figée avant que ses parts ne "
+        "soient gardées, et la campagne a été approuvée à nouveau depuis."
+    )

@@ -118,6 +118,7 @@ class Candidates:
     targeted: int
     exclusions: dict[str, int]
     strata: dict[str, int]
+    overridden: int = 0  # retained because a superviseur lifted the delay of the sensitive theme
 
     @property
     def retained(self) -> int:
@@ -149,7 +150,7 @@ def build_candidates(
                 cursor.execute(
                     f"UPDATE candidate SET exclusion = '{reason}' WHERE exclusion = '' AND ({condition})", values
                 )
-    return _count_candidates()
+    return _count_candidates(_condition_of_override(campaign), values)
 
 
 def _refusals() -> str:
@@ -221,7 +222,7 @@ def _condition(reason: Exclusion, campaign: Campaign, values: dict[str, Any]) ->
         case Exclusion.NO_ADDRESS:
             return " OR ".join(f"NOT usable && %({arm})s::text[]" for arm in arms)
         case Exclusion.SENSITIVE_THEME:
-            return SENSITIVE if campaign.plan.is_sensitive else ""
+            return SENSITIVE if campaign.plan.is_sensitive and not campaign.sensitive_override_reason else ""
         case Exclusion.CONTROL_ELSEWHERE:
             return CONTROL_ELSEWHERE
         case Exclusion.CAP:
@@ -230,11 +231,17 @@ def _condition(reason: Exclusion, campaign: Campaign, values: dict[str, Any]) ->
             return SHARED_MOBILE
 
 
-def _count_candidates() -> Candidates:
+def _condition_of_override(campaign: Campaign) -> str:
+    return SENSITIVE if campaign.plan.is_sensitive and campaign.sensitive_override_reason else "false"
+
+
+def _count_candidates(overridden: str, values: dict[str, Any]) -> Candidates:
     with connection.cursor() as cursor:
         cursor.execute("SELECT exclusion, count(*) FROM candidate GROUP BY exclusion")
         counts: dict[str, int] = dict(cursor.fetchall())
         cursor.execute(f"SELECT {STRATUM}, count(*) FROM candidate WHERE exclusion = '' GROUP BY 1")
         strata: dict[str, int] = dict(cursor.fetchall())
+        cursor.execute(f"SELECT count(*) FROM candidate WHERE exclusion = '' AND {overridden}", values)
+        people: int = cursor.fetchone()[0]
     exclusions = {reason.value: counts[reason] for reason in Exclusion if reason in counts}
-    return Candidates(targeted=sum(counts.values()), exclusions=exclusions, strata=strata)
+    return Candidates(targeted=sum(counts.values()), exclusions=exclusions, strata=strata, overridden=people)

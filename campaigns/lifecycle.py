@@ -129,6 +129,23 @@ def launch_campaign(*, campaign: Campaign, by: User, now: datetime, typed_size: 
     return locked
 
 
+def override_sensitive_theme(*, campaign: Campaign, by: User, now: datetime, reason: str) -> Campaign:
+    """Let a draft contact again people already contacted on its sensitive theme, for a written reason.
+
+    Part of what is then submitted and approved; the people it concerns are counted on each audience.
+    """
+    with _moving(campaign, rules.OVERRIDE, by, now, reason) as locked:
+        if not locked.plan.is_sensitive:
+            raise MoveRefused(rules.OVERRIDE.verb, locked.name, ["le thème de son plan n’est pas sensible."])
+        if not reason.strip():
+            raise MoveRefused(
+                rules.OVERRIDE.verb, locked.name, ["dites pourquoi recontacter ces personnes est nécessaire."]
+            )
+        locked.sensitive_override_reason = reason.strip()[:REASON_LENGTH]
+        locked.sensitive_override_by, locked.sensitive_override_at = by, now
+    return locked
+
+
 def pause_campaign(*, campaign: Campaign, by: User | None, now: datetime, reason: str) -> Campaign:
     """Stop contacting for this campaign. ``by`` is None when the night or a threshold does it."""
     with _moving(campaign, rules.PAUSE, by, now, reason) as locked:

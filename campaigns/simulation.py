@@ -57,6 +57,7 @@ class Simulation:
     targeted: int
     exclusions: list[Count]
     retained: int
+    overridden: int  # retained because a superviseur lifted the delay of the sensitive theme
     arms: list[Count]  # témoins first
     steps: list[StepForecast]
     sms_segments: int
@@ -87,6 +88,7 @@ def simulate_campaign(*, campaign: Campaign, now: datetime) -> Simulation:
         targeted=candidates.targeted,
         exclusions=[Count(code, str(Exclusion(code).label), n) for code, n in candidates.exclusions.items()],
         retained=candidates.retained,
+        overridden=candidates.overridden,
         arms=_describe_arms(campaign, sizes),
         steps=forecasts,
         sms_segments=sum(forecast.segments for forecast in forecasts),

@@ -27,6 +27,7 @@ _WORKING = _READING_CAMPAIGNS | {
     "campaigns.submit_campaign",
     "campaigns.pause_campaign",
     "campaigns.view_allocataire",
+    "campaigns.view_contactfact",
     "campaigns.add_accesslog",  # seeing contact points writes an access: who may not write one may not see them
     "campaigns.view_opposition",
     "campaigns.add_opposition",
@@ -39,6 +40,8 @@ _WORKING = _READING_CAMPAIGNS | {
 _SUPERVISING = _WORKING | {
     "campaigns.approve_campaign",
     "campaigns.resume_campaign",
+    "campaigns.override_campaign",
+    "campaigns.export_allocataire",
     "campaigns.delete_segment",
     "campaigns.add_programme",
     "campaigns.change_programme",

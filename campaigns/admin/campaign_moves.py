@@ -17,6 +17,7 @@ from campaigns.lifecycle import (
     cancel_campaign,
     close_campaign,
     launch_campaign,
+    override_sensitive_theme,
     pause_campaign,
     resume_campaign,
     send_back_campaign,
@@ -31,6 +32,11 @@ STORIES: dict[str, tuple[Callable[..., object], type[forms.Form], str]] = {
     "reprendre": (resume_campaign, PlainMoveForm, "La campagne reprend."),
     "renvoyer": (send_back_campaign, ReasonForm, "Campagne renvoyée à son auteur, avec votre raison."),
     "mettre-en-pause": (pause_campaign, ReasonForm, "Campagne en pause : plus rien ne part pour elle."),
+    "lever-le-delai": (
+        override_sensitive_theme,
+        ReasonForm,
+        "Délai levé ; votre raison sera approuvée avec le reste.",
+    ),
     "clore": (close_campaign, ReasonForm, "Campagne close."),
     "annuler": (cancel_campaign, ReasonForm, "Campagne annulée."),
 }

@@ -58,6 +58,10 @@ ACTIONS = (
            "Mettre cette campagne en pause ?",
            "Plus rien ne part pour elle. Les contacts prévus attendent ; un superviseur peut la reprendre.",
            is_danger=True),
+    Action("lever-le-delai", lifecycle.OVERRIDE, "campaigns.override_campaign", "Lever le délai du thème sensible",
+           "Recontacter des personnes déjà contactées sur ce thème sensible ?",
+           "Elles ne seront plus laissées de côté pour cette raison. Votre raison est soumise à l’approbation avec le "
+           "reste, reste dans la vie de la campagne, et les personnes concernées sont comptées.", is_danger=True),
     Action("clore", lifecycle.CLOSE, "campaigns.approve_campaign", "Clore",
            "Clore cette campagne avant la fin de sa fenêtre ?",
            "Plus rien ne partira pour elle ; les démarches continuent d’être mesurées jusqu’à la fin de la fenêtre.",
@@ -105,7 +109,10 @@ def describe_standing(campaign: Campaign, user: User) -> Standing:
     """The stages with the current one, two sentences, and the moves this user may make now."""
     status = CampaignStatus(campaign.status)
     state, next_step = SENTENCES[status]
-    return Standing(stages=_stages(status), state=state, next_step=next_step, actions=_actions(status, user))
+    actions = _actions(status, user)
+    if not campaign.plan.is_sensitive or campaign.sensitive_override_reason:
+        actions = [action for action in actions if action.move is not lifecycle.OVERRIDE]
+    return Standing(stages=_stages(status), state=state, next_step=next_step, actions=actions)
 
 
 def _stages(status: CampaignStatus) -> list[Stage]:

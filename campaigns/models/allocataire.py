@@ -72,6 +72,7 @@ class Allocataire(models.Model):
     class Meta:
         verbose_name = "allocataire"
         verbose_name_plural = "allocataires"
+        permissions = [("export_allocataire", "Peut exporter des coordonnées")]
         constraints = [models.UniqueConstraint(fields=["matricule"], name="allocataire_matricule_unique")]
         indexes = [
             models.Index(fields=["mobile"], name="allocataire_mobile", condition=~models.Q(mobile="")),

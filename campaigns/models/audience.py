@@ -18,6 +18,9 @@ class Audience(models.Model):
     targeted_count = models.PositiveIntegerField("ciblés", default=0)
     retained_count = models.PositiveIntegerField("retenus", default=0)
     control_count = models.PositiveIntegerField("témoins", default=0)
+    override_count = models.PositiveIntegerField("retenus malgré le thème sensible", default=0)
+    # [[arm, "1/10"], …]: exact shares in the order in which arms were filled, so that the draw can be done again.
+    shares = models.JSONField("parts du tirage", default=list)
 
     class Meta:
         verbose_name = "audience"

@@ -28,6 +28,16 @@ class Campaign(models.Model):
     )
     justification = models.TextField("justification", blank=True)
 
+    # A superviseur's decision (``lifecycle.override_sensitive_theme``), part of what is approved.
+    sensitive_override_reason = models.CharField(
+        "raison de lever le délai du thème sensible", max_length=300, blank=True, editable=False
+    )
+    sensitive_override_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name="délai levé par", null=True, editable=False,
+        related_name="+",
+    )  # fmt: skip
+    sensitive_override_at = models.DateTimeField("délai levé le", null=True, editable=False)
+
     # Pinned by submission; nothing below is edited by hand.
     criteria = models.JSONField("critères figés", null=True, editable=False)
     expected_size = models.PositiveIntegerField("effectif attendu", null=True, editable=False)
@@ -48,6 +58,7 @@ class Campaign(models.Model):
             ("approve_campaign", "Peut approuver, renvoyer et lancer une campagne"),
             ("pause_campaign", "Peut mettre une campagne en pause"),
             ("resume_campaign", "Peut reprendre une campagne"),
+            ("override_campaign", "Peut lever le délai d’un thème sensible"),
         ]
 
     def __str__(self) -> str:

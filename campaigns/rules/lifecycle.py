@@ -33,12 +33,16 @@ PAUSE = _move("PAUSE", "mettre en pause", {Status.RUNNING}, Status.PAUSED)
 RESUME = _move("RESUME", "reprendre", {Status.PAUSED}, Status.RUNNING)
 CLOSE = _move("CLOSE", "clore", {Status.RUNNING, Status.PAUSED}, Status.CLOSED)
 CANCEL = _move("CANCEL", "annuler", {Status.DRAFT, Status.SUBMITTED, Status.APPROVED}, Status.CANCELLED)
+# Only in a draft: the approver then agrees to it with the rest.
+OVERRIDE = _move("OVERRIDE", "lever le délai du thème sensible pour", {Status.DRAFT}, Status.DRAFT)
 
-MOVES: dict[str, Move] = {m.code: m for m in (SUBMIT, APPROVE, SEND_BACK, LAUNCH, PAUSE, RESUME, CLOSE, CANCEL)}
+MOVES: dict[str, Move] = {
+    m.code: m for m in (SUBMIT, APPROVE, SEND_BACK, LAUNCH, PAUSE, RESUME, CLOSE, CANCEL, OVERRIDE)
+}
 
 CREATE = "CREATE"
 EDIT = "EDIT"
-AUTHORING = frozenset({CREATE, EDIT, SUBMIT.code})
+AUTHORING = frozenset({CREATE, EDIT, SUBMIT.code, OVERRIDE.code})
 
 MOVE_LABELS: dict[str, str] = {
     CREATE: "Création",
@@ -51,6 +55,7 @@ MOVE_LABELS: dict[str, str] = {
     RESUME.code: "Reprise",
     CLOSE.code: "Clôture",
     CANCEL.code: "Annulation",
+    OVERRIDE.code: "Levée du délai du thème sensible",
 }
 
 
@@ -80,6 +85,7 @@ class PinnedCampaign(Protocol):
     window_days: Any
     night_size_max: Any
     expected_size: Any
+    sensitive_override_reason: Any
 
 
 class PinnedStep(Protocol):
@@ -101,6 +107,8 @@ def fingerprint(campaign: PinnedCampaign, steps: Iterable[PinnedStep]) -> str:
     """SHA-256 (hexadecimal) of all that an approver agreed to: rules, arms, shares, window, size, steps, texts."""
     content: dict[str, Any] = {name: getattr(campaign, name) for name in CAMPAIGN_FIELDS}
     content["control_share"] = f"{Decimal(campaign.control_share):.3f}"
+    if campaign.sensitive_override_reason:  # campaigns without one keep the fingerprint of their approval
+        content["sensitive_override"] = campaign.sensitive_override_reason
     ordered = sorted(steps, key=lambda step: step.position)
     content["steps"] = [{name: getattr(step, name) for name in STEP_FIELDS} for step in ordered]
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()

@@ -119,11 +119,23 @@ def test_a_draw_that_was_tampered_with_does_not_replay():
     assert not replay_draw(audience)
 
 
-def test_a_draw_under_older_rules_says_that_it_cannot_be_done_again():
+def test_a_draw_stays_replayable_after_another_approval():
+    make_allocataires(30)
+    audience = freeze(make_running_campaign(expected_size=30, control_share=Decimal("0.3")))
+    Campaign.objects.update(approved_fingerprint="autre", control_share=Decimal("0.1"), arms=TWO_ARMS)
+    audience = Audience.objects.get()
+    assert audience.shares == [[CONTROL_ARM, "3/10"], ["SMS", "7/10"]]
+    assert replay_draw(audience)
+
+
+def test_a_draw_older_than_its_kept_shares_says_that_it_cannot_be_done_again():
     make_allocataires(3)
     audience = freeze(make_running_campaign(expected_size=3))
+    Audience.objects.update(shares=[])
+    audience.refresh_from_db()
+    assert replay_draw(audience)
     Campaign.objects.update(approved_fingerprint="autre")
-    audience.campaign.refresh_from_db()
+    audience = Audience.objects.get()
     with pytest.raises(DrawNotReplayable, match="approuvée à nouveau"):
         replay_draw(audience)
 

@@ -16,6 +16,7 @@ from campaigns.lifecycle import (
     close_campaign,
     current_fingerprint,
     launch_campaign,
+    override_sensitive_theme,
     pause_campaign,
     record_edit,
     resume_campaign,
@@ -43,7 +44,7 @@ def superviseur():
 @pytest.fixture
 def draft(agent) -> Campaign:
     make_allocataires(3)
-    plan = make_plan(control_share="0.1")
+    plan = make_plan(control_share="0.1", is_sensitive=True)
     return start_campaign(plan=plan, segment=make_segment(), name="Vie maritale", by=agent, now=NOW)
 
 
@@ -104,6 +105,7 @@ MAKERS: dict[str, Callable] = {
     "RESUME": lambda c, u: resume_campaign(campaign=c, by=u, now=NOW),
     "CLOSE": lambda c, u: close_campaign(campaign=c, by=u, now=NOW),
     "CANCEL": lambda c, u: cancel_campaign(campaign=c, by=u, now=NOW),
+    "OVERRIDE": lambda c, u: override_sensitive_theme(campaign=c, by=u, now=NOW, reason="Nouveau droit"),
 }
 
 
@@ -170,6 +172,7 @@ def pinned(**changes):
     values = {
         "mode": "UNIQUE", "criteria": {"all": []}, "arms": [{"code": "SMS", "share": 1}], "control_share": 0.1,
         "window_days": 60, "night_size_max": None, "expected_size": 787,
+        "sensitive_override_reason": "",
     }  # fmt: skip
     return SimpleNamespace(**{**values, **changes})
 
@@ -191,6 +194,7 @@ def test_fingerprint_ignores_order_and_notation():
     [
         {"mode": "CHAQUE_NUIT"}, {"criteria": {"any": []}}, {"arms": []}, {"control_share": 0.2},
         {"window_days": 61}, {"night_size_max": 10}, {"expected_size": 788},
+        {"sensitive_override_reason": "Nouveau droit"},
     ],
 )  # fmt: skip
 def test_fingerprint_covers_every_rule(changes):

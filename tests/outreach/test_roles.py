@@ -6,7 +6,13 @@ from django.contrib.auth.models import Group, Permission
 from outreach import roles
 from outreach.roles import ADMINISTRATEUR, AGENT, DPO, ROLES, SUPERVISEUR, UnknownPermission, load_roles
 
-DECIDES = {"campaigns.approve_campaign", "campaigns.resume_campaign", "outreach.change_touch"}
+DECIDES = {
+    "campaigns.approve_campaign",
+    "campaigns.resume_campaign",
+    "campaigns.override_campaign",
+    "campaigns.export_allocataire",
+    "outreach.change_touch",
+}
 NOMINATIVE = {
     "campaigns.view_allocataire",
     "campaigns.add_accesslog",
