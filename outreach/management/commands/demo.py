@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,15 @@ class Command(BaseCommand):
             raise CommandError("La démonstration ne se joue que là où DEMO=1 : lancez ./dev demo.")
         if options["size"] < SMALLEST:
             raise CommandError(f"Il faut au moins {SMALLEST} allocataires pour jouer les campagnes publiées.")
+        self.started = time.monotonic()
         if options["prepare"]:
-            prepare_demo(say=self.stdout.write)
+            prepare_demo(say=self._say)
             return
         try:
-            play_demo(folder=options["folder"], size=options["size"], say=self.stdout.write)
+            play_demo(folder=options["folder"], size=options["size"], say=self._say)
         except DemoStuck as stuck:
             raise CommandError(str(stuck)) from stuck
+
+    def _say(self, words: str) -> None:
+        self.stdout.write(f"{time.monotonic() - self.started:5.0f} s  {words}")
+        self.stdout.flush()
