@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
+from campaigns.locks import lock_people
 from campaigns.models import AccessLog, Allocataire, Opposition, User
 from campaigns.opposition_journal import (
     LIFT,
@@ -18,7 +19,6 @@ from campaigns.opposition_journal import (
     hash_person,
     read_entries,
 )
-from campaigns.rules.contact_points import normalise_destination
 
 __all__ = ["OppositionOfNobody", "hash_destination", "lift_opposition", "record_opposition", "replay_journal"]
 
@@ -64,7 +64,12 @@ def record_opposition(
     """
     destination_hash = hash_destination(destination) if destination else ""
     with transaction.atomic():
-        matricules = _lock_persons(allocataire_ids, destination, destination_hash)
+        locked = lock_people(
+            persons=allocataire_ids,
+            destinations=[destination_hash],
+            addresses=[destination],
+        )
+        matricules = {pk: locked[pk] for pk in allocataire_ids if pk in locked}
         refusal = Opposition(
             channel=channel, theme=theme, source=source, recorded_at=now, recorded_by=by,
             destination_hash=destination_hash, note=note,
@@ -84,7 +89,7 @@ def lift_opposition(*, opposition: Opposition, by: User, now: datetime) -> None:
     """
     with transaction.atomic():
         person_ids = [opposition.allocataire_id] if opposition.allocataire_id else []
-        matricules = _lock_persons(person_ids, "", opposition.destination_hash)
+        matricules = lock_people(persons=person_ids, destinations=[opposition.destination_hash])
         if not Opposition.objects.active().filter(pk=opposition.pk).update(lifted_at=now):
             return
         opposition.lifted_at = now
@@ -119,20 +124,6 @@ def replay_journal(*, now: datetime) -> ReplayReport:
     ]
     append_entries(unknown)
     return ReplayReport(restored, len(lifted), len(missing) - restored, len(unknown), entries.count(None))
-
-
-def _lock_persons(ids: Collection[int], destination: str, destination_hash: str) -> dict[int, str]:
-    """Lock the persons, and those who hold the destination, in the order of their id; matricules of the former."""
-    if destination_hash:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [destination_hash])
-    concerned = Q(pk__in=list(ids))
-    if destination:
-        address = normalise_destination(destination)
-        concerned |= Q(email=address) if "@" in address else Q(mobile=address)
-    locked = Allocataire.objects.filter(concerned).order_by("pk").select_for_update(no_key=True)
-    wanted = set(ids)
-    return {pk: matricule for pk, matricule in locked.values_list("pk", "matricule") if pk in wanted}
 
 
 def _without_it(owners: list[int | None], refusal: Opposition) -> list[int | None]:
@@ -192,7 +183,7 @@ def _active_by_scope() -> dict[_Scope, Opposition]:
 
 def _restore(missing: list[Entry]) -> int:
     persons = _persons_of({entry.person for entry in missing if entry.person})
-    list(Allocataire.objects.filter(pk__in=persons.values()).order_by("pk").select_for_update(no_key=True).values("pk"))
+    lock_people(persons=persons.values(), destinations=[])
     rows = [
         Opposition(
             allocataire_id=persons.get(entry.person),

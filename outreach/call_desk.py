@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from campaigns.enums import Channel, FactState, OppositionSource
+from campaigns.locks import lock_people
 from campaigns.models import ContactFact, User
 from campaigns.oppositions import record_opposition
 from outreach import call_desk_sql as sql
@@ -16,7 +17,7 @@ from outreach.enums import CallResult, TouchStatus
 from outreach.models import Call, CallAttempt, Touch
 from outreach.rules.planning import Slot, later_slot
 from outreach.rules.retry import next_call_from
-from outreach.stopping import current_fingerprints, lock_people, stopping_values
+from outreach.stopping import current_fingerprints, stopping_values
 from outreach.windows import contact_hours, territory_of_commune
 
 logger = logging.getLogger(__name__)

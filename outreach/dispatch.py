@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from campaigns.enums import OppositionSource
+from campaigns.locks import lock_people
 from campaigns.models import Allocataire, Step, read_now
 from campaigns.oppositions import record_opposition
 from campaigns.rules.messages import MissingValue
@@ -28,7 +29,7 @@ from outreach.recording import Answer, record_answers
 from outreach.rules.delivery import Action, action_for
 from outreach.rules.retry import CLAIM_LEASE, CRASH_MARGIN
 from outreach.rules.stopping import WAITS_ALONE
-from outreach.stopping import current_fingerprints, lock_people, stopping_values
+from outreach.stopping import current_fingerprints, stopping_values
 from outreach.texts import write_text
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,9 @@ from psycopg.errors import DeadlockDetected
 
 from campaigns.enums import CampaignStatus, Channel, FactState, OppositionSource
 from campaigns.lifecycle import pause_campaign
+from campaigns.locks import lock_people
 from campaigns.models import Campaign
+from campaigns.oppositions import hash_destination
 from outreach import receipts_sql as sql
 from outreach.enums import AttemptStatus, EventKind, TouchStatus
 from outreach.models import ProviderEvent
@@ -172,8 +174,14 @@ class Book:
 
 def _record_refusals(events: Iterable[ProviderEvent], book: "Book", now: datetime) -> None:
     """Unsubscribed at the operator's: a STOP. Done first, for persons are locked before touches everywhere."""
-    refused = {book.find(event) for event in events if action_for(event.error_code) == Action.OPPOSE}
-    for one in sorted((one for one in refused if one), key=lambda one: one.allocataire_id):
+    refused = {one for event in events if action_for(event.error_code) == Action.OPPOSE and (one := book.find(event))}
+    if refused:
+        lock_people(
+            persons=[one.allocataire_id for one in refused],
+            destinations=[hash_destination(one.destination) for one in refused if one.destination],
+            addresses=[one.destination for one in refused],
+        )
+    for one in refused:
         refuse_contact(
             persons=[one.allocataire_id],
             destination=one.destination,

@@ -7,10 +7,10 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from campaigns.enums import FactState
+from campaigns.locks import lock_people
 from campaigns.models import Allocataire, User
 from campaigns.oppositions import hash_destination, record_opposition
 from outreach.enums import Suppression, TouchStatus
-from outreach.stopping import lock_people
 
 # A claim that is taken away was not a try. What is already SENDING left before the refusal.
 SUPPRESS = f"""
@@ -39,13 +39,12 @@ def refuse_contact(
 ) -> int:
     """Record that these persons, and whoever holds the destination, refuse a channel (empty: all of them).
 
-    The locks are those that sending takes, in its order: each intent is strictly before or after. Returns how many
-    contacts were taken away.
+    The locks are those that sending takes: each intent is strictly before or after. Returns how many contacts were
+    taken away.
     """
-    concerned = {*persons, *holders_of(destination)}
     destination_hash = hash_destination(destination) if destination else ""
     with transaction.atomic(savepoint=False):
-        lock_people(persons=concerned, destinations=[destination_hash])
+        concerned = lock_people(persons=persons, destinations=[destination_hash], addresses=[destination])
         record_opposition(
             allocataire_ids=concerned, channel=channel, source=source, now=now, by=by, destination=destination
         )

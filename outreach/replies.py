@@ -7,13 +7,13 @@ from uuid import UUID
 from django.db import OperationalError, transaction
 
 from campaigns.enums import Channel, FactState, OppositionSource
+from campaigns.locks import lock_people
 from campaigns.models import ContactFact, User
 from campaigns.oppositions import hash_destination
 from outreach.enums import EventKind, ReplyClass
 from outreach.models import Attempt, ProviderEvent, Reply, Touch
 from outreach.refusals import holders_of, refuse_contact
 from outreach.rules.replies import classify
-from outreach.stopping import lock_people
 
 logger = logging.getLogger(__name__)
 
@@ -148,8 +148,8 @@ def _record(event: ProviderEvent, kind: ReplyClass, touch: Touch | None) -> None
 
 def _wait_for_intents(sender: str, touch: Touch | None) -> None:
     """What may be a refusal holds the next contacts: as with a STOP, each intent is strictly before or after."""
-    persons = holders_of(sender) | ({touch.allocataire_id} if touch else set())
-    lock_people(persons=persons, destinations=[hash_destination(sender)])
+    persons = [touch.allocataire_id] if touch else []
+    lock_people(persons=persons, destinations=[hash_destination(sender)], addresses=[sender])
 
 
 def _answered_touch(sender: str) -> Touch | None:

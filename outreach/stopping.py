@@ -1,6 +1,6 @@
 """The stop conditions of ``rules.stopping`` as SQL, shared by the dispatch of messages and by the call desk.
 
-Whoever contacts locks the persons (``lock_people``), then runs its decisive statement: a STOP takes the same locks.
+Whoever contacts locks the persons (``campaigns.locks``), then runs its decisive statement: a STOP takes the same locks.
 
 A condition sees ``t`` the touch, ``c`` its campaign, ``pl`` its plan, ``a`` its wave, ``p`` the person, ``clock.now``.
 """
@@ -8,7 +8,6 @@ A condition sees ``t`` the touch, ``c`` its campaign, ``pl`` its plan, ``a`` its
 from collections.abc import Iterable, Mapping
 
 from django.conf import settings
-from django.db import connection
 
 from campaigns.enums import CampaignStatus, Channel, FactState, OutcomeStage
 from campaigns.models import Campaign
@@ -137,22 +136,6 @@ def stopping_values() -> dict[str, object]:
         "cap_call_attempts": settings.CAP_CALL_ATTEMPTS_30_DAYS,
         **hash_pads(settings.DESTINATION_HASH_KEY),
     }
-
-
-LOCK_PERSONS = "SELECT id FROM campaigns_allocataire WHERE id = ANY(%(persons)s) ORDER BY id FOR NO KEY UPDATE"
-LOCK_DESTINATIONS = """
-SELECT pg_advisory_xact_lock(hashtextextended(h, 0))
-  FROM (SELECT DISTINCT unnest(%(destinations)s::text[]) AS h ORDER BY h) AS hashes WHERE h <> ''"""
-
-
-def lock_people(*, persons: Iterable[int], destinations: Iterable[str]) -> None:
-    """Take the locks of destinations (keyed hashes), then of persons, each in order, until the transaction ends.
-
-    ``campaigns.oppositions`` takes the same, in the same order.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK_DESTINATIONS, {"destinations": list(destinations)})
-        cursor.execute(LOCK_PERSONS, {"persons": sorted(persons)})
 
 
 def current_fingerprints(campaign_ids: Iterable[int]) -> dict[int, str]:

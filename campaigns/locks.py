@@ -1,0 +1,34 @@
+"""The one order in which people are locked, by whoever contacts them and by whoever records that they refuse."""
+
+from collections.abc import Iterable
+
+from django.db import connection
+
+from campaigns.rules.contact_points import normalise_destination
+
+LOCK_DESTINATIONS = """
+SELECT pg_advisory_xact_lock(hashtextextended(h, 0))
+  FROM (SELECT DISTINCT unnest(%(destinations)s::text[]) AS h ORDER BY h) AS hashes WHERE h <> ''"""
+_LOCK_PERSONS = """
+SELECT id, matricule FROM campaigns_allocataire WHERE {whose} ORDER BY id FOR NO KEY UPDATE"""
+LOCK_PERSONS = _LOCK_PERSONS.format(whose="id = ANY(%(persons)s)")
+# What is empty is not indexed.
+LOCK_HOLDERS = _LOCK_PERSONS.format(
+    whose="""id = ANY(%(persons)s) OR (mobile = ANY(%(addresses)s) AND mobile <> '')
+    OR (email = ANY(%(addresses)s) AND email <> '')"""
+)
+
+
+def lock_people(
+    *, persons: Iterable[int], destinations: Iterable[str], addresses: Iterable[str] = ()
+) -> dict[int, str]:
+    """Lock destinations (keyed hashes), then persons by id, until the transaction ends; matricule of each person.
+
+    ``addresses``: mobiles and e-mails in clear, whose holders are locked with the persons. Nobody may be locked in two
+    goes: a transaction that acts on several people names them all in its first call.
+    """
+    held = [normalise_destination(address) for address in addresses if address]
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_DESTINATIONS, {"destinations": list(destinations)})
+        cursor.execute(LOCK_HOLDERS if held else LOCK_PERSONS, {"persons": list(persons), "addresses": held})
+        return dict(cursor.fetchall())
