@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +13,7 @@ from django.db import connection, models, transaction
 from campaigns.enums import Channel
 from campaigns.models import Allocataire, Audience, Step
 from campaigns.rules.calendar import Territory, local_day
+from campaigns.rules.keyed_hash import KEYED_HASH_SQL, hash_pads
 from outreach import planning_sql as sql
 from outreach.enums import Suppression
 from outreach.rules.planning import Slot, slot_of
@@ -53,7 +53,7 @@ def plan_wave(*, audience: Audience, now: datetime) -> dict[str, int]:
         values = _candidate_values(audience, steps)
         cursor.execute(sql.DUE_DAYS.format(candidates=candidates), values)
         values |= _slot_values(cursor.fetchall(), steps, launch_day(audience), now)
-        keyed_hash = sql.KEYED_HASH.format(value="destination")
+        keyed_hash = KEYED_HASH_SQL.format(value="destination")
         cursor.execute(
             sql.PLAN.format(candidates=candidates, keyed_hash=keyed_hash), values | _wave_values(audience, now)
         )
@@ -95,23 +95,15 @@ def _candidate_values(audience: Audience, steps: Sequence[Step]) -> dict[str, An
 
 def _wave_values(audience: Audience, now: datetime) -> dict[str, Any]:
     campaign = audience.campaign
-    inner, outer = _hmac_pads(settings.DESTINATION_HASH_KEY.encode())
     return {
         "campaign": campaign.pk,
         "priority": campaign.priority,
         "plan_code": campaign.plan.code,
         "theme": campaign.plan.theme,
         "is_exempt": campaign.plan.is_exempt_from_cap,
-        "inner_pad": inner,
-        "outer_pad": outer,
+        **hash_pads(settings.DESTINATION_HASH_KEY),
         "now": now,
     }
-
-
-def _hmac_pads(key: bytes) -> tuple[bytes, bytes]:
-    """The inner and outer pads of HMAC-SHA256 (RFC 2104) for a key; blocks of 64 bytes."""
-    block = (sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
-    return bytes(b ^ 0x36 for b in block), bytes(b ^ 0x5C for b in block)
 
 
 def _slot_values(

@@ -22,11 +22,6 @@ DESTINATIONS = {
 
 DUE_DAYS = "SELECT DISTINCT step_id, commune, due_on FROM ({candidates}) AS candidates WHERE due_on IS NOT NULL"
 
-# HMAC-SHA256 written out (RFC 2104), its two pads computed from the key beforehand: no extension is needed.
-KEYED_HASH = (
-    "encode(sha256(%(outer_pad)s::bytea || sha256(%(inner_pad)s::bytea || convert_to({value}, 'UTF8'))), 'hex')"
-)
-
 PLAN = f"""
 WITH slots AS MATERIALIZED (
     SELECT * FROM unnest(%(slot_steps)s::bigint[], %(slot_communes)s::text[], %(slot_days)s::date[],
