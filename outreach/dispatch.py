@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -49,6 +49,16 @@ class Claimed:
     destination_hash: str
     attempts: int  # real ones so far
     crashes: int  # claims that ended with their worker
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A contact whose text is written. Its attempt exists once the intent is committed under that identifier."""
+
+    claimed: Claimed
+    attempt_uuid: UUID
+    subject: str
+    body: str
 
 
 @dataclass(frozen=True)
@@ -137,14 +147,14 @@ class _Run:
         _execute(sql.RELEASE, claimer=self.claimer, kept=[suspect.id])
         return [suspect]
 
-    def _render(self, claimed: Sequence[Claimed]) -> dict[int, tuple[Claimed, str, str]]:
+    def _render(self, claimed: Sequence[Claimed]) -> dict[int, Draft]:
         """Subject and text of each contact. A value that misses suppresses; any other failure is left to its lease."""
         steps = Step.objects.in_bulk({row.step_id for row in claimed})
         people = {p["id"]: p for p in Allocataire.objects.filter(pk__in=[r.allocataire_id for r in claimed]).values()}
-        texts, missing = {}, []
+        drafts, missing = {}, []
         for row in claimed:
             try:
-                texts[row.id] = (row, *write_text(step=steps[row.step_id], person=people[row.allocataire_id]))
+                drafts[row.id] = _draft(row, steps[row.step_id], people[row.allocataire_id])
             except MissingValue:
                 missing.append(row.id)
             except Exception:
@@ -152,13 +162,13 @@ class _Run:
         if missing:
             _execute(sql.SUPPRESS, claimer=self.claimer, touches=missing, reason=Suppression.MISSING_VALUE.value)
             self._count_stop("missing_value", len(missing))
-        return texts
+        return drafts
 
-    def _decide(self, texts: Mapping[int, tuple[Claimed, str, str]]) -> list[Intent]:
+    def _decide(self, drafts: Mapping[int, Draft]) -> list[Intent]:
         """Commit the intents that nothing stops. After this commit, and only after, the operator may be called."""
-        if not texts:
+        if not drafts:
             return []
-        rows = [row for row, _, _ in texts.values()]
+        rows = [draft.claimed for draft in drafts.values()]
         fingerprints = current_fingerprints({row.campaign_id for row in rows})
         with transaction.atomic():
             lock_people(
@@ -166,7 +176,8 @@ class _Run:
             )
             verdicts = _execute(
                 sql.DECIDE,
-                touches=list(texts),
+                touches=list(drafts),
+                uuids=[draft.attempt_uuid for draft in drafts.values()],
                 claimer=self.claimer,
                 channel=self.channel,
                 provider=self.gateway.name,
@@ -177,15 +188,13 @@ class _Run:
             )
             reached("2-decided")
         reached("3-committed")
-        return self._sort_verdicts(verdicts, texts)
+        return self._sort_verdicts(verdicts, drafts)
 
-    def _sort_verdicts(
-        self, verdicts: Sequence[tuple[Any, ...]], texts: Mapping[int, tuple[Claimed, str, str]]
-    ) -> list[Intent]:
+    def _sort_verdicts(self, verdicts: Sequence[tuple[Any, ...]], drafts: Mapping[int, Draft]) -> list[Intent]:
         intents = []
-        for touch_id, campaign_id, code, effect, seconds_left, attempt_uuid in verdicts:
+        for touch_id, campaign_id, code, effect, seconds_left in verdicts:
             if effect == "SEND":
-                intents.append(_intent(*texts[touch_id], attempt_uuid, seconds_left))
+                intents.append(_intent(drafts[touch_id], seconds_left))
                 continue
             self._count_stop(code, 1)
             if effect == "HOLD" and code not in WAITS_ALONE:
@@ -238,15 +247,20 @@ def reached(point: str) -> None:
     """A place where a process may die: named so that the fault tests can make it so."""
 
 
-def _intent(claimed: Claimed, subject: str, body: str, attempt_uuid: UUID, seconds_left: int) -> Intent:
+def _draft(claimed: Claimed, step: Step, person: Mapping[str, Any]) -> Draft:
+    attempt_uuid = uuid4()
+    return Draft(claimed, attempt_uuid, *write_text(step=step, person=person, attempt_uuid=attempt_uuid))
+
+
+def _intent(draft: Draft, seconds_left: int) -> Intent:
     message = OutgoingMessage(
-        attempt_uuid=attempt_uuid,
-        destination=claimed.destination,
-        subject=subject,
-        body=body,
+        attempt_uuid=draft.attempt_uuid,
+        destination=draft.claimed.destination,
+        subject=draft.subject,
+        body=draft.body,
         valid_seconds=min(seconds_left, MAX_VALID_SECONDS),
     )
-    return Intent(claimed, message)
+    return Intent(draft.claimed, message)
 
 
 def _answer(intent: Intent, result: SendResult) -> Answer:

@@ -50,6 +50,7 @@ WITH gone AS (
     RETURNING id)
 UPDATE campaigns_contactfact f SET state = '{FactState.RELEASED}' FROM gone WHERE f.touch_ref = gone.id"""
 
+# The identifiers of the attempts come from the caller: their texts, which hold them, are written beforehand.
 # The decisive statement: run after the locks, so that its snapshot sees every STOP committed before them.
 _DECIDE = f"""
 WITH clock AS MATERIALIZED (SELECT app_now() AS now),
@@ -81,12 +82,12 @@ facts AS (
 intents AS (
     INSERT INTO outreach_attempt (touch_id, number, uuid, provider, provider_ref, status, intent_at, status_at,
                                   error_code, segments, lookup_count)
-    SELECT d.id, d.attempt_count, gen_random_uuid(), %(provider)s, '', '{AttemptStatus.SENDING}', clock.now, clock.now,
+    SELECT d.id, d.attempt_count, draft.uuid, %(provider)s, '', '{AttemptStatus.SENDING}', clock.now, clock.now,
            '', 0, 0
-      FROM decided d CROSS JOIN clock WHERE d.effect = 'SEND'
-    RETURNING touch_id, uuid)
-SELECT d.id, d.campaign_id, d.code, d.effect, d.seconds_left, intents.uuid
-  FROM decided d LEFT JOIN intents ON intents.touch_id = d.id"""
+      FROM decided d CROSS JOIN clock
+      JOIN unnest(%(touches)s::bigint[], %(uuids)s::uuid[]) AS draft(touch_id, uuid) ON draft.touch_id = d.id
+     WHERE d.effect = 'SEND')
+SELECT id, campaign_id, code, effect, seconds_left FROM decided"""
 
 
 def decide_sql(checks: Iterable[Check]) -> str:

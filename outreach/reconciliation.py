@@ -122,7 +122,7 @@ def _message(doubt: Doubt, step: Step, person: Mapping[str, Any]) -> OutgoingMes
     if "{{" in step.body and person["updated_at"] > doubt.intent_at:
         return None  # her data changed since: the text may not be the one that left
     try:
-        subject, body = write_text(step=step, person=person)
+        subject, body = write_text(step=step, person=person, attempt_uuid=doubt.uuid)
         return OutgoingMessage(doubt.uuid, doubt.destination, body, subject)
     except MissingValue:
         return None

@@ -2,18 +2,23 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
 from campaigns.models import Step
 from campaigns.rules.messages import render, values_for
+from outreach.channels.opt_out import opt_out_url
 
 
-def write_text(*, step: Step, person: Mapping[str, Any]) -> tuple[str, str]:
-    """Subject and body. ``person``: the columns of her row.
+def write_text(*, step: Step, person: Mapping[str, Any], attempt_uuid: UUID | None = None) -> tuple[str, str]:
+    """Subject and body, always the same for the same attempt. ``person``: the columns of her row.
 
+    A message is that of an attempt, whose opt-out link it may carry; what is said on the phone has none.
     Raises ``MissingValue`` when the text names something that is not known of her.
     """
     anchor_on = person[step.anchor] if step.anchor else None
-    values = values_for({**person, "anchor_on": anchor_on}, caf=settings.CAF_NAME)
+    is_used = "lien_opposition" in step.subject + step.body
+    link = opt_out_url(attempt_uuid) if attempt_uuid and is_used else ""
+    values = values_for({**person, "anchor_on": anchor_on}, caf=settings.CAF_NAME, lien_opposition=link)
     return render(step.subject, values), render(step.body, values)

@@ -41,7 +41,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "date_evenement": ("Date de l’événement", "31/03/2026"),
     "date_fin_prepare": ("Fin de la PreParE", "31/03/2026"),
     "date_fin_titre": ("Fin du titre de séjour", "31/03/2026"),
-    "lien_opposition": ("Adresse de refus des messages", "https://www.caf.fr/refus/abcdefgh"),
+    "lien_opposition": ("Adresse de refus des messages", f"https://aller-vers.caf.fr/stop/{'0' * 32}:{'x' * 43}/"),
 }
 
 _DATE_COLUMNS = {

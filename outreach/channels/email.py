@@ -77,11 +77,12 @@ class EmailGateway:
 
 
 def compose(message: OutgoingMessage, *, sender: str) -> EmailMultiAlternatives:
-    """The whole e-mail. Its headers hold one line each, whatever the text holds."""
+    """The whole e-mail: headers of one line each, whatever the text holds, and once how to refuse the next."""
     way_out = opt_out_url(message.attempt_uuid)
+    foot = "" if way_out in message.body else f"\n\n--\nPour ne plus recevoir ces messages : {way_out}\n"
     letter = EmailMultiAlternatives(
         subject=" ".join(message.subject.split()),
-        body=f"{message.body}\n\n--\nPour ne plus recevoir ces messages : {way_out}\n",
+        body=f"{message.body}{foot}",
         from_email=sender,
         to=[message.destination],
         headers={
@@ -94,7 +95,12 @@ def compose(message: OutgoingMessage, *, sender: str) -> EmailMultiAlternatives:
     )
     page = render_to_string(
         "outreach/email.html",
-        {"subject": letter.subject, "body": message.body, "way_out": way_out, "caf_name": settings.CAF_NAME},
+        {
+            "subject": letter.subject,
+            "body": message.body,
+            "way_out": way_out if foot else "",
+            "caf_name": settings.CAF_NAME,
+        },
     )
     letter.attach_alternative(page, "text/html")
     return letter

@@ -73,6 +73,12 @@ def test_every_shipped_sms_fits_in_two_parts_and_every_plan_explains_itself() ->
                 assert (parts.encoding, parts.segments <= 2) == ("GSM-7", True), (plan.code, parts)
 
 
+def test_every_shipped_email_says_once_how_to_refuse_the_next() -> None:
+    emails = [step["body"] for plan in shipped()["plans"] for step in plan["steps"] if step["channel"] == Channel.EMAIL]
+    assert len(emails) == 21
+    assert {body.count("{{ lien_opposition }}") for body in emails} == {1}
+
+
 @pytest.mark.django_db
 def test_export_then_import_is_the_same_file() -> None:
     load_shipped_plans()

@@ -55,6 +55,17 @@ class TestEmailGateway(GatewayContract):
         assert "&lt;b&gt;Zoé&lt;/b&gt;" in letter["html"]
         assert 'lang="fr"' in letter["html"]
 
+    @pytest.mark.parametrize("says_it", [False, True])
+    def test_how_to_refuse_the_next_is_said_once(self, gateway: EmailGateway, mailbox: Mailbox, says_it: bool) -> None:
+        attempt_uuid = uuid4()
+        link = opt_out_url(attempt_uuid)
+        gateway.send(
+            make_message(attempt_uuid=attempt_uuid, body=f"Bonjour\n\nRefuser : {link}" if says_it else "Bonjour")
+        )
+        [letter] = mailbox.messages()
+        assert letter["text"].count(link) == 1
+        assert letter["html"].count(f'href="{link}"') == 1
+
     def test_no_header_can_be_added(self, gateway: EmailGateway, mailbox: Mailbox) -> None:
         gateway.send(self.message(subject="Objet\r\nBcc: x@example.org"))
         [letter] = mailbox.messages()
