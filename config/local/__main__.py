@@ -31,6 +31,10 @@ def main(arguments: list[str]) -> int:
         from config.local.demo import demo
 
         return demo(port=options.port, size=options.size, reset=options.reset, leave=options.exit)
+    if command == "load":
+        from config.local.load import Asked, load
+
+        return load(Asked(messages=options.messages, kills=options.kills, senders=options.workers))
     from config.local.serving import run
 
     return run(port=options.port)
@@ -38,6 +42,11 @@ def main(arguments: list[str]) -> int:
 
 def parse(command: str, rest: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=f"./dev {command}")
+    if command == "load":
+        parser.add_argument("--messages", type=int, default=20_000, help="SMS à envoyer (défaut : 20 000)")
+        parser.add_argument("--kills", type=int, default=0, help="expéditeurs tués par kill -9 pendant l’envoi")
+        parser.add_argument("--workers", type=int, default=1, help="workers qui envoient (défaut : 1)")
+        return parser.parse_args(rest)
     parser.add_argument("--port", type=int, default=0, help="port du site (défaut : 8000, ou le premier libre)")
     if command == "demo":
         parser.add_argument("--reset", action="store_true", help="efface la base et recommence")

@@ -5,6 +5,7 @@ import secrets
 import shutil
 import sys
 import time
+from pathlib import Path
 
 import django
 
@@ -28,10 +29,10 @@ def demo(*, port: int, size: int, reset: bool, leave: bool) -> int:
     try:
         with database(afresh=reset) as reached:
             port = port or (free_port() if leave else usual_port())
-            environment = demo_environment(port) | reached | start_broker(processes)
+            environment = demo_environment(port, FOLDER) | reached | start_broker(processes)
             migrate(environment)
             play(environment, "--prepare")
-            start_outside_world(processes, environment)
+            start_outside_world(processes, environment, FOLDER)
             start_site(processes, environment, port=port)
             start_bell(processes, environment)
             with shared(environment):
@@ -47,12 +48,13 @@ def demo(*, port: int, size: int, reset: bool, leave: bool) -> int:
     return 0
 
 
-def demo_environment(port: int) -> Environment:
+def demo_environment(port: int, folder: Path) -> Environment:
     operator, mail = free_port(), free_port()
     inherited = {name: value for name, value in os.environ.items() if name not in FORGOTTEN}
     return inherited | {
         "DJANGO_SETTINGS_MODULE": "config.settings.dev",
         "DEMO": "1",
+        "BELL_SPEED": "4",  # days last seconds here
         "PUBLIC_BASE_URL": site(port),
         "TWILIO_API_URL": site(operator),
         "TWILIO_ACCOUNT_SID": f"AC{secrets.token_hex(16)}",
@@ -60,26 +62,27 @@ def demo_environment(port: int) -> Environment:
         "TWILIO_SENDER": "+33600000001",
         "EMAIL_HOST": "127.0.0.1",
         "EMAIL_PORT": str(mail),
-        "FILES_DIR": str(FOLDER / "files"),
+        "FILES_DIR": str(folder / "files"),
         # A demo's oppositions must never be replayed into a real database.
-        "OPPOSITION_JOURNAL": str(FOLDER / "oppositions.jsonl"),
+        "OPPOSITION_JOURNAL": str(folder / "oppositions.jsonl"),
     }
 
 
-def start_outside_world(processes: Processes, environment: Environment) -> None:
+def start_outside_world(processes: Processes, environment: Environment, folder: Path, *operator_options: str) -> None:
     """The operator and the mail server that stand for the outside."""
     print("→ Opérateur simulé et boîte d’envoi…", flush=True)
     operator, mail = int(environment["TWILIO_API_URL"].rpartition(":")[2]), int(environment["EMAIL_PORT"])
-    ledger = FOLDER / "operator.sqlite3"
     processes.start(
         "operator",
-        python("manage.py", "operator", "--port", str(operator), "--ledger", str(ledger)),
+        python(
+            "manage.py", "operator", "--port", str(operator), "--ledger", folder / "operator.sqlite3", *operator_options
+        ),
         environment=environment,
         is_ready=lambda: listens(operator),
     )
     processes.start(
         "mail",
-        python("manage.py", "smtp_sink", "--port", str(mail), "--ledger", str(FOLDER / "mail.jsonl")),
+        python("manage.py", "smtp_sink", "--port", str(mail), "--ledger", folder / "mail.jsonl"),
         environment=environment,
         is_ready=lambda: listens(mail),
     )

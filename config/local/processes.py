@@ -29,8 +29,10 @@ class Stop(Exception):
 @dataclass
 class Child:
     name: str
-    process: subprocess.Popen[bytes]
+    command: Sequence[str | Path]
+    environment: Mapping[str, str]
     is_ready: Callable[[], bool]
+    process: subprocess.Popen[bytes]
 
 
 class Processes:
@@ -49,18 +51,15 @@ class Processes:
     ) -> None:
         """Start ``command``; its output goes to .local/logs/<name>.log."""
         LOGS.mkdir(parents=True, exist_ok=True)
-        with log_of(name).open("wb") as log:
-            process = subprocess.Popen(
-                [str(part) for part in command],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                cwd=ROOT,
-                env=dict(environment),
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
-        self._children.append(Child(name, process, is_ready))
+        log_of(name).write_bytes(b"")
+        self._children.append(Child(name, command, environment, is_ready, spawn(name, command, environment)))
+
+    def kill_and_restart(self, name: str) -> None:
+        """``kill -9`` on a child and its whole group, as a power cut would, then the same command again."""
+        child = next(child for child in self._children if child.name == name)
+        kill_group(child.process)
+        child.process.wait()
+        child.process = spawn(name, child.command, child.environment)
 
     def wait_until_ready(self, *, seconds: float = 90) -> None:
         """Wait for every child, in the order of their start: they warm up side by side."""
@@ -100,9 +99,29 @@ class Processes:
         self._children.clear()
 
 
+def spawn(name: str, command: Sequence[str | Path], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    with log_of(name).open("ab") as log:
+        return subprocess.Popen(
+            [str(part) for part in command],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            cwd=ROOT,
+            env=dict(environment),
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+
+
+def spawn_in_front(
+    command: Sequence[str], environment: Mapping[str, str], *, cwd: Path | None = None
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, env=dict(environment), cwd=cwd, preexec_fn=die_with_parent)
+
+
 def call(command: Sequence[str], *, environment: Mapping[str, str], cwd: Path | None = None) -> int:
     """Run one foreground command to its end. The terminal gives it Ctrl-C itself; SIGTERM is passed on."""
-    child = subprocess.Popen(command, env=dict(environment), cwd=cwd, preexec_fn=die_with_parent)
+    child = spawn_in_front(command, environment, cwd=cwd)
     while True:
         try:
             return child.wait()

@@ -21,7 +21,7 @@ Environment = dict[str, str]
 
 
 @contextmanager
-def database(*, afresh: bool = False) -> Iterator[Environment]:
+def database(*, name: str = DATABASE, afresh: bool = False) -> Iterator[Environment]:
     """The working database of this clone, as the environment variable that reaches it."""
     if given := os.environ.get("DATABASE_URL"):
         if afresh:
@@ -31,8 +31,8 @@ def database(*, afresh: bool = False) -> Iterator[Environment]:
     server = Postgres(LOCAL / "postgres")
     server.start()
     try:
-        server.ensure_database(DATABASE, afresh=afresh)
-        yield {"DATABASE_URL": server.url(DATABASE)}
+        server.ensure_database(name, afresh=afresh)
+        yield {"DATABASE_URL": server.url(name)}
     finally:
         server.stop()
 
@@ -48,12 +48,12 @@ def test_database() -> Iterator[Environment]:
 
 
 def recreate_given(url: str) -> None:
-    """``--reset`` on a database that is not ours to throw away: only when its very name says it is a demo."""
+    """Starting afresh on a database that is not ours to throw away: only when its very name says it is a demo."""
     name = psycopg.conninfo.conninfo_to_dict(url).get("dbname", "")
     if "demo" not in str(name):
         raise LocalFailure(
-            f"--reset effacerait la base « {name} » de DATABASE_URL. Recréez-la vous-même, ou nommez « demo » une base"
-            " que l’on peut effacer."
+            f"Recommencer effacerait la base « {name} » de DATABASE_URL. Recréez-la vous-même, ou nommez « demo » une"
+            " base que l’on peut effacer."
         )
     with psycopg.connect(url, dbname="postgres", autocommit=True) as connection:
         recreate_database(connection, str(name), afresh=True)

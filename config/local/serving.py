@@ -7,7 +7,9 @@ from config.local import LOCAL, ROOT
 from config.local.processes import Processes, answers, call, free_port, has_logged, listens
 from config.local.servers import Environment, database, python, read_env_file, shared, start_broker
 
-QUEUES = "default,sending"
+# A worker for each queue: a long sending must not keep receipts, STOPs and the night waiting.
+WORKERS = {"worker": "default", "sender": "sending"}
+CELERY = python("-m", "celery", "-A", "config")
 
 
 def run(*, port: int) -> int:
@@ -58,15 +60,28 @@ def start_site(processes: Processes, environment: Environment, *, port: int) -> 
     )
 
 
-def start_bell(processes: Processes, environment: Environment) -> None:
-    """The worker and the beat, then wait for everything that was started."""
-    print("→ Worker et battement…", flush=True)
-    celery = python("-m", "celery", "-A", "config")
-    worker = [*celery, "worker", "-Q", QUEUES, "-c", "2", "-l", "info", "--without-mingle", "--without-gossip"]
-    processes.start("worker", worker, environment=environment, is_ready=lambda: has_logged("worker", " ready."))
-    beat = [*celery, "beat", "-s", str(LOCAL / "beat"), "--pidfile=", "-l", "info"]
+def start_bell(processes: Processes, environment: Environment, *, senders: int = 1) -> None:
+    """The workers (``senders`` of them send) and the beat, then wait for everything that was started."""
+    print("→ Workers et battement…", flush=True)
+    for name in ("worker", *sender_names(senders)):
+        start_worker(processes, environment, name, WORKERS[name.partition("-")[0]])
+    beat = [*CELERY, "beat", "-s", str(LOCAL / "beat"), "--pidfile=", "-l", "info"]
     processes.start("beat", beat, environment=environment, is_ready=lambda: has_logged("beat", "beat: Starting"))
     processes.wait_until_ready()
+
+
+def sender_names(number: int) -> list[str]:
+    return ["sender", *(f"sender-{rank}" for rank in range(2, number + 1))]
+
+
+def start_worker(processes: Processes, environment: Environment, name: str, queue: str) -> None:
+    quietly = ["-n", f"{name}@%h", "-l", "info", "--without-mingle", "--without-gossip"]
+    processes.start(
+        name,
+        [*CELERY, "worker", "-Q", queue, "-c", "2", *quietly],
+        environment=environment,
+        is_ready=lambda: has_logged(name, " ready."),
+    )
 
 
 def site(port: int) -> str:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from campaigns.models import read_now, set_clock
+from outreach.simulator.operator_desk import OperatorDesk
 
 Say = Callable[[str], None]
 POLL_SECONDS = 0.25
@@ -24,8 +25,9 @@ def local(day: date, hour: str) -> datetime:
 
 
 def go_to(moment: datetime) -> datetime:
-    """Move the clock forward to ``moment``; never back."""
+    """Move the clock forward to ``moment``; never back. The operator is told first: it dates what comes after."""
     if read_now() < moment:
+        OperatorDesk(settings.TWILIO_API_URL).tell_clock(moment)
         set_clock(moment)
     return read_now()
 

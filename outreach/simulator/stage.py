@@ -3,9 +3,10 @@
 Each looks in the database whether it is done, so the demo can be stopped at any point and run again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from outreach.simulator.acts import Event, write_regularisations
 from outreach.simulator.pace import Say, go_to, local, wait_until_none
 from outreach.simulator.population import declare_attributes, write_population
 from outreach.simulator.scenarios import TARGETS
+from outreach.simulator.structure import Target
 from outreach.simulator.team import make_calls
 
 IN_FLIGHT = (TouchStatus.CLAIMED, TouchStatus.SENDING)
@@ -45,14 +47,17 @@ class Stage:
 def import_extract(stage: Stage, department: str) -> None:
     """Invent a department's people and bring them in as a Caf would: a file, imported by the administrateur."""
     on, size = EXTRACTS[department]
-    size = min(size, stage.size)
+    bring_in(stage, department, on=on, size=min(size, stage.size), targets=TARGETS.get(department, {}))
+
+
+def bring_in(stage: Stage, department: str, *, on: date, size: int, targets: Mapping[str, Target]) -> None:
+    """Invent ``size`` people, ``targets`` among them, and import them."""
     name = f"extrait-{department}-{on:%Y-%m-%d}.csv"
     if PopulationImport.objects.filter(file_name=name, status=ImportStatus.DONE).exists():
         return
     stage.say(f"Population {department} au {on:%d/%m/%Y} : {size} allocataires de synthèse")
     go_to(local(on, "18:00"))
     path = stage.folder / name
-    targets = TARGETS.get(department, {})
     declare_attributes(targets)
     write_population(path=path, department=department, size=size, on=on, seed=int(department), targets=targets)
     done = import_population(path=path, file_name=name, by=stage.team["administrateur"], now=read_now())
@@ -113,17 +118,18 @@ def run_night(stage: Stage, on: date) -> None:
     wait_until_none(unfinished, label=f"nuit du {on:%d/%m/%Y}", say=stage.say)
 
 
-def wait_for_sending(stage: Stage, campaign: Campaign) -> None:
+def count_unsent(campaign: Campaign) -> int:
+    """Messages that are due or on their way."""
     touches = Touch.objects.filter(campaign=campaign).exclude(channel="CALL")
+    due = touches.filter(status=TouchStatus.PLANNED, due_at__lte=read_now()).count()
+    return due + touches.filter(status__in=IN_FLIGHT).count()
 
-    def unsent() -> int:
-        due = touches.filter(status=TouchStatus.PLANNED, due_at__lte=read_now()).count()
-        return due + touches.filter(status__in=IN_FLIGHT).count()
 
+def wait_for_sending(stage: Stage, campaign: Campaign) -> None:
     def unanswered() -> int:
-        return touches.filter(status__in=AWAITING_RECEIPT, channel="SMS").count()
+        return Touch.objects.filter(campaign=campaign, status__in=AWAITING_RECEIPT, channel="SMS").count()
 
-    wait_until_none(unsent, label="à envoyer", say=stage.say)
+    wait_until_none(partial(count_unsent, campaign), label="à envoyer", say=stage.say)
     wait_until_none(unanswered, label="accusés attendus", say=stage.say)
     wait_until_none(ProviderEvent.objects.unapplied().count, label="messages de l’opérateur", say=stage.say)
 

@@ -10,7 +10,7 @@ import yaml
 from celery import Task
 
 from config.celery import app
-from config.local.serving import QUEUES
+from config.local.serving import WORKERS
 from tests.architecture.sources import APPS, ROOT, python_files, said, tree_of
 
 
@@ -21,8 +21,8 @@ def _our_tasks() -> dict[str, Task]:
 
 def _compose_queues() -> set[str]:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    command = compose["services"]["worker"]["command"]
-    return set(command[command.index("-Q") + 1].split(","))
+    commands = [service["command"] for service in compose["services"].values() if "-Q" in service.get("command", ())]
+    return {queue for command in commands for queue in command[command.index("-Q") + 1].split(",")}
 
 
 def test_there_are_tasks() -> None:
@@ -54,7 +54,7 @@ def test_every_task_is_rung_by_beat() -> None:
     assert set(_our_tasks()) - {e["task"] for e in app.conf.beat_schedule.values()} == set()
 
 
-@pytest.mark.parametrize("consumed", [set(QUEUES.split(",")), _compose_queues()], ids=["dev", "compose"])
+@pytest.mark.parametrize("consumed", [set(WORKERS.values()), _compose_queues()], ids=["dev", "compose"])
 def test_every_queue_has_a_worker(consumed: set[str]) -> None:
     queues = {task.queue for task in _our_tasks().values()} | {app.conf.task_default_queue}
     assert queues == consumed
