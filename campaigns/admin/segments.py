@@ -1,84 +1,54 @@
-"""Segments: written as a criteria tree, checked before they are kept, explained in French, counted and broken down."""
+"""Segments: built by rows, counted while they are built, explained in French before they are kept."""
 
-import json
 from typing import Any
 
 from django import forms
-from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
+from django_htmx.http import trigger_client_event
 
-from campaigns.admin.charts import build_bar_chart, french_number
-from campaigns.admin.masking import mask_matricule
-from campaigns.admin.pages import GuardedAdmin, colleague, crumb
-from campaigns.models import Segment, read_now
-from campaigns.rules.criteria import InvalidCriteria, check, is_sensitive
-from campaigns.rules.criteria_catalogue import OPERATOR_LABELS, OPERATORS
-from campaigns.segments import break_down, count_matching, explain_criteria, load_catalogue, matching
+from campaigns.admin.pages import GuardedAdmin, colleague, crumb, render_page
+from campaigns.admin.segment_builder import Draft, open_draft, read_draft
+from campaigns.admin.segment_results import preview_criteria, preview_draft, show_preview, show_results
+from campaigns.models import Plan, Segment
+from campaigns.rules.criteria import InvalidCriteria, is_sensitive
+from campaigns.rules.criteria_catalogue import Catalogue
+from campaigns.segments import explain_criteria, load_catalogue
 
-MAX_EXAMPLES = 10
-EXAMPLE = """{"all": [
-  {"field": "family_situation", "op": "eq", "value": "VIE_MARITALE"},
-  {"field": "age", "op": "lte", "value": 30},
-  {"field": "children_count", "op": "gte", "value": 1}
-]}"""
-
-
-class CriteriaField(forms.JSONField):
-    """A tree of criteria; every problem is said, each with its place."""
-
-    def prepare_value(self, value: Any) -> Any:
-        """Indented, so that a tree is read as a tree."""
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-
-    def validate(self, value: Any) -> None:
-        super().validate(value)
-        errors = check(value, load_catalogue())
-        if errors:
-            raise forms.ValidationError(errors)
+SENSITIVE = "Un critère est sensible : écrivez pourquoi il est nécessaire."
 
 
 class SegmentForm(forms.ModelForm):
-    criteria = CriteriaField(
-        label="Critères",
-        widget=forms.Textarea(attrs={"rows": 14, "cols": 80, "class": "av-code", "spellcheck": "false"}),
-        help_text="Un arbre : « all » (tous), « any » (au moins un), « not » (sauf), puis des critères.",
-        error_messages={
-            "invalid": "Ce texte n’est pas du JSON : vérifiez les accolades, les virgules et les guillemets."
-        },
-    )
+    """What surrounds the criteria."""
 
     class Meta:
         model = Segment
-        fields = ["name", "description", "criteria", "justification"]
+        fields = ["name", "description", "justification"]
         widgets = {
-            "description": forms.Textarea(attrs={"rows": 3}),
-            "justification": forms.Textarea(attrs={"rows": 3}),
+            "description": forms.Textarea(attrs={"rows": 2}),
+            "justification": forms.Textarea(attrs={"rows": 2}),
         }
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or {}
-        criteria = values.get("criteria")
-        if criteria and is_sensitive(criteria, load_catalogue()) and not values.get("justification"):
-            self.add_error("justification", "Un critère est sensible : écrivez pourquoi il est nécessaire.")
-        return values
 
 
 @admin.register(Segment)
 class SegmentAdmin(GuardedAdmin):
-    form = SegmentForm
     list_display = ["name", "description", "updated_at"]
     search_fields = ["name", "description"]
-    change_form_template = "segments/change_form.html"
 
     def has_delete_permission(self, request: HttpRequest, obj: Segment | None = None) -> bool:
         used = obj is not None and obj.campaigns.exists()
         return super().has_delete_permission(request, obj) and not used
 
-    def save_model(self, request: HttpRequest, obj: Segment, form: Any, change: bool) -> None:
-        if not change:
-            obj.created_by = colleague(request)
-        super().save_model(request, obj, form, change)
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("apercu/", view(show_preview), name="segment_preview"),
+            path("<int:object_id>/apercu/", view(show_results), name="segment_results"),
+            *super().get_urls(),
+        ]
 
     def changeform_view(
         self,
@@ -87,48 +57,112 @@ class SegmentAdmin(GuardedAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        context: dict[str, Any] = {
-            "show_save_and_add_another": False,
-            "example": EXAMPLE,
-            "fields_help": describe_fields(),
-        }
-        context["crumbs"] = [crumb("Segments", "campaigns_segment_changelist")]
+        """The builder, for a new segment or a kept one; only the results for those who may not change it."""
+        segment = self._find(request, object_id)
+        if not self._may_write(request, segment):
+            return self._show(request, segment)
+        catalogue = load_catalogue()
+        if request.method != "POST":
+            draft = open_draft(segment.criteria if segment else None, catalogue)
+            return self._render(request, segment, SegmentForm(instance=segment), draft, catalogue)
+        draft = read_draft(request.POST, catalogue)
+        if request.htmx:  # type: ignore[attr-defined]
+            page = render(request, "segments/criteria.html", draft.describe(catalogue, with_problems=False))
+            # A select that changed is heard by the results already; a button is not.
+            return trigger_client_event(page, "criteria-changed", after="settle") if draft.moved else page
+        return self._answer(request, segment, draft, catalogue)
+
+    def _find(self, request: HttpRequest, object_id: str | None) -> Segment | None:
+        allowed = self.has_view_or_change_permission(request) if object_id else self.has_add_permission(request)
+        if not allowed:
+            raise PermissionDenied
         segment = self.get_object(request, object_id) if object_id else None
-        if segment:
-            context |= read_segment(segment, may_see_people=request.user.has_perm("campaigns.view_allocataire"))
-        return super().changeform_view(request, object_id, form_url, context | (extra_context or {}))
+        if object_id and segment is None:
+            raise Http404
+        return segment
+
+    def _may_write(self, request: HttpRequest, segment: Segment | None) -> bool:
+        return self.has_change_permission(request, segment) if segment else self.has_add_permission(request)
+
+    def _answer(
+        self, request: HttpRequest, segment: Segment | None, draft: Draft, catalogue: Catalogue
+    ) -> HttpResponse:
+        """After a button of the page, without JavaScript or to keep the segment."""
+        form = SegmentForm(request.POST, instance=segment)
+        if draft.moved:
+            return self._render(request, segment, _unchecked(form, segment), draft, catalogue)
+        if "_preview" in request.POST:
+            results = preview_draft(request, draft)
+            return self._render(request, segment, _unchecked(form, segment), draft, catalogue, **results)
+        is_valid = form.is_valid()
+        if not draft.problems and is_sensitive(draft.tree, catalogue) and not form.cleaned_data.get("justification"):
+            form.add_error("justification", SENSITIVE)
+            is_valid = False
+        if not is_valid or draft.problems:
+            return self._render(request, segment, form, draft, catalogue, show_problems=True)
+        return self._keep(request, form, draft)
+
+    def _keep(self, request: HttpRequest, form: SegmentForm, draft: Draft) -> HttpResponse:
+        is_new = form.instance.pk is None
+        segment = form.save(commit=False)
+        segment.criteria = draft.tree
+        if is_new:
+            segment.created_by = colleague(request)
+        segment.save()
+        log = self.log_addition if is_new else self.log_change
+        log(request, segment, "Critères et description")
+        messages.success(request, f"Segment « {segment.name} » enregistré.")
+        return redirect("admin:campaigns_segment_change", segment.pk)
+
+    def _render(
+        self,
+        request: HttpRequest,
+        segment: Segment | None,
+        form: SegmentForm,
+        draft: Draft,
+        catalogue: Catalogue,
+        *,
+        show_problems: bool = False,
+        **results: Any,
+    ) -> HttpResponse:
+        context = draft.describe(catalogue, with_problems=show_problems or bool(results))
+        plan = request.POST.get("plan", "")
+        return render_page(
+            request,
+            "segments/builder.html",
+            title=segment.name if segment else "Nouveau segment",
+            crumbs=[crumb("Segments", "campaigns_segment_changelist")],
+            segment=segment,
+            form=form,
+            plans=Plan.objects.order_by("name"),
+            chosen_plan=int(plan) if plan.isdecimal() else None,
+            may_delete=segment is not None and self.has_delete_permission(request, segment),
+            has_results=bool(results),
+            show_problems=show_problems,
+            **context,
+            **results,
+        )
+
+    def _show(self, request: HttpRequest, segment: Segment | None) -> HttpResponse:
+        assert segment is not None  # whoever may not add was refused  # noqa: S101
+        try:
+            sentence, errors = explain_criteria(segment.criteria), list[str]()
+        except InvalidCriteria as problem:
+            sentence, errors = "", problem.errors
+        results = preview_criteria(request, segment.criteria) if request.method == "POST" and not errors else {}
+        return render_page(
+            request,
+            "segments/detail.html",
+            title=segment.name,
+            crumbs=[crumb("Segments", "campaigns_segment_changelist")],
+            segment=segment,
+            sentence=sentence,
+            errors=errors,
+            has_results=bool(results),
+            **results,
+        )
 
 
-def describe_fields() -> list[dict[str, Any]]:
-    """The catalogue as help: code, label, operators, choices."""
-    fields = load_catalogue().fields.values()
-    return [
-        {
-            "code": field.code,
-            "label": field.label,
-            "operators": ", ".join(f"{op} ({OPERATOR_LABELS.get(op, op)})" for op in OPERATORS[field.type]),
-            "choices": ", ".join(f"{code} ({label})" for code, label in field.choices[:20]),
-        }
-        for field in fields
-    ]
-
-
-def read_segment(segment: Segment, *, may_see_people: bool) -> dict[str, Any]:
-    """The French sentence, the count, its breakdown and a few masked examples; or why there are none."""
-    today = timezone.localdate(read_now())
-    try:
-        count = count_matching(segment.criteria, today=today)
-        charts = [build_bar_chart(cut.title, cut.rows) for cut in break_down(segment.criteria, today=today)]
-        examples = matching(segment.criteria, today=today).select_related("commune__epci")[:MAX_EXAMPLES]
-        sentence = explain_criteria(segment.criteria)
-    except InvalidCriteria as problem:
-        return {"segment_errors": problem.errors}
-    rows = [(mask_matricule(person.matricule), person) for person in examples] if may_see_people else []
-    return {
-        "segment": segment,
-        "sentence": sentence,
-        "count": french_number(count),
-        "charts": [chart for chart in charts if chart.bars],
-        "examples": rows,
-        "today": None,
-    }
+def _unchecked(form: SegmentForm, segment: Segment | None) -> SegmentForm:
+    """What was typed, without its errors: nothing was asked to be kept."""
+    return SegmentForm(initial={name: form.data.get(name, "") for name in form.fields}, instance=segment)

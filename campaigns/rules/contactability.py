@@ -45,6 +45,11 @@ def age_band(born_on: date | None, on: date) -> str:
     return next((label for bound, label in AGE_BANDS if age < bound), OLDEST_BAND)
 
 
+def age_band_labels() -> list[str]:
+    """The bands of known ages, from the youngest."""
+    return [*(label for _, label in AGE_BANDS), OLDEST_BAND]
+
+
 def stratum_of(epci: str | None, born_on: date | None, open_channels: Iterable[str], on: date) -> str:
     """EPCI × age band × reach, as stored on the member. At most 60 characters."""
     return SEPARATOR.join((epci or UNKNOWN_EPCI, age_band(born_on, on), "+".join(sorted(open_channels))))

@@ -60,15 +60,15 @@ def test_a_sensitive_criterion_needs_its_justification() -> None:
     assert write(tree, justification="Bienvenue aux nouveaux bénéficiaires.")[0] == 302
 
 
-def test_the_page_says_who_how_many_and_shows_nobody(django_assert_max_num_queries: Any) -> None:
+def test_the_results_say_who_how_many_and_show_nobody(django_assert_max_num_queries: Any) -> None:
     make_allocataires(12, last_name="DURANDAL")
     segment = make_segment(PARENTS)
     client = sign_in(make_colleague(AGENT))
-    with django_assert_max_num_queries(30):
-        page = client.get(reverse("admin:campaigns_segment_change", args=[segment.pk])).content.decode()
-    assert "Allocataires" in page
+    with django_assert_max_num_queries(40):
+        page = client.post(reverse("admin:segment_results", args=[segment.pk])).content.decode()
+    assert "Allocataires avec au moins 1 enfant à charge." in page
     assert re.search(r'class="av-figure-value">\s*12\s*<', page)
-    assert "Voir 10 exemples" in page
+    assert "10 exemples, sans nom" in page
     assert "DURANDAL" not in page
 
 
@@ -76,4 +76,4 @@ def test_a_stored_tree_that_is_no_longer_valid_does_not_break_the_page() -> None
     segment = make_segment({"field": "disparu", "op": "eq", "value": 1})
     client = sign_in(make_colleague(AGENT))
     page = client.get(reverse("admin:campaigns_segment_change", args=[segment.pk])).content.decode()
-    assert "ne peut pas être compté" in page
+    assert "disparu (n’existe plus)" in page
