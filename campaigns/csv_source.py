@@ -6,14 +6,15 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 from campaigns.rules.nir import holds_nir
-from campaigns.rules.population_columns import MAX_LINE, InvalidLine, check_line
+from campaigns.rules.population_columns import MAX_LINE, InvalidLine, check_line, check_width, is_plain
+from campaigns.rules.population_lines import Block
 
 SEPARATORS = (";", ",", "\t")
 _HEAD = 65_536
 _BLOCK = 1 << 20
+_TEXT = 1 << 20  # characters of lines held at once: some four thousand lines
 _BINARY = {
     b"PK\x03\x04": "un classeur Excel ou une archive",
     b"\xd0\xcf\x11\xe0": "un classeur Excel",
@@ -37,6 +38,7 @@ class CsvSource:
     encoding: str
     separator: str
     header: list[str]
+    line_count: int  # ends of lines: what a progress is measured against
 
 
 def open_source(path: Path) -> CsvSource:
@@ -51,9 +53,11 @@ def open_source(path: Path) -> CsvSource:
     header = _read_header(path, encoding)
     separator = max(SEPARATORS, key=header.count)
     try:
-        return CsvSource(path, _sha256(path), encoding, separator, split_line(header, separator))
+        cells = split_line(header, separator)
     except InvalidLine as refusal:
         raise UnreadableFile(f"Première ligne : {refusal}") from None
+    sha256, line_count = _fingerprint(path)
+    return CsvSource(path, sha256, encoding, separator, cells, line_count)
 
 
 def read_records(source: CsvSource) -> Iterator[tuple[int, list[str] | InvalidLine]]:
@@ -67,22 +71,74 @@ def read_records(source: CsvSource) -> Iterator[tuple[int, list[str] | InvalidLi
             yield number, refusal
 
 
+def read_blocks(source: CsvSource) -> Iterator[Block]:
+    """The lines after the header, a few thousand at a time. Each line is checked alone only where its block, looked at
+    as a whole, may hold something else than plain cells."""
+    number, header_seen = 1, False
+    for texts in _read_texts(source.path, source.encoding):
+        lines = [(n, text) for n, text in enumerate(texts, start=number) if text and not text.isspace()]
+        number += len(texts)
+        if not header_seen and lines:
+            header_seen = True
+            del lines[0]
+        if lines:
+            yield _block_of(lines, source)
+
+
 def read_lines(path: Path, encoding: str) -> Iterator[tuple[int, str | None]]:
     """Number and text of each line that is not blank; None for a line over ``MAX_LINE``, which is never held whole.
 
     A line is a record: a quoted cell cannot span two lines, so that one stray quote never swallows the rest.
     """
+    number = 0
+    for texts in _read_texts(path, encoding):
+        for text in texts:
+            number += 1
+            if len(text) > MAX_LINE:
+                yield number, None
+            elif text and not text.isspace():
+                yield number, text.rstrip("\r")
+
+
+def _read_texts(path: Path, encoding: str) -> Iterator[list[str]]:
+    """Lines in blocks; of a line over ``MAX_LINE`` only a beginning, still over it, is kept."""
     errors = "replace" if encoding.startswith("utf-16") else "surrogateescape"
     with path.open(encoding=encoding, errors=errors, newline="\n") as file:
-        number = 0
-        while text := file.readline(MAX_LINE):
-            number += 1
-            is_whole = text.endswith("\n") or len(text) < MAX_LINE
-            if not is_whole:
-                _skip_line(file)
-                yield number, None
-            elif text.strip():
-                yield number, text.rstrip("\r\n")
+        rest = ""
+        while text := file.read(_TEXT):
+            texts = (rest + text).replace("\r\n", "\n").split("\n")
+            rest = texts.pop()[: MAX_LINE + 1]
+            yield texts
+        yield [rest]
+
+
+def _block_of(lines: list[tuple[int, str]], source: CsvSource) -> Block:
+    numbers, texts = zip(*lines, strict=True)
+    text = "\n".join(texts)
+    is_safe = max(map(len, texts)) <= MAX_LINE and is_plain(text)
+    width = len(source.header)
+    if not is_safe or '"' in text or any(line.count(source.separator) != width - 1 for line in texts):
+        return _block_line_by_line(lines, source, is_safe=is_safe)
+    cells = text.replace("\n", source.separator).split(source.separator)
+    return Block(numbers, [cells[column::width] for column in range(width)], [])
+
+
+def _block_line_by_line(lines: list[tuple[int, str]], source: CsvSource, *, is_safe: bool) -> Block:
+    width = len(source.header)
+    kept, refused = [], []
+    for number, text in lines:
+        cells: list[str] = []
+        try:
+            if is_safe:
+                cells = split_line(text, source.separator)
+            else:
+                cells = _cells_of(None if len(text) > MAX_LINE else text.rstrip("\r"), source)
+            check_width(cells, width)
+            kept.append((number, cells))
+        except InvalidLine as refusal:
+            refused.append((number, refusal, cells))
+    columns = list(zip(*[cells for _number, cells in kept], strict=True))
+    return Block([number for number, _cells in kept], columns, refused)
 
 
 def split_line(text: str, separator: str) -> list[str]:
@@ -100,11 +156,6 @@ def _cells_of(text: str | None, source: CsvSource) -> list[str]:
         raise InvalidLine(f"La ligne dépasse {MAX_LINE} caractères.", value_class="ligne démesurée")
     check_line(text)
     return split_line(text, source.separator)
-
-
-def _skip_line(file: TextIO) -> None:
-    while (rest := file.readline(_HEAD)) and not rest.endswith("\n"):
-        pass
 
 
 def _read_header(path: Path, encoding: str) -> str:
@@ -182,6 +233,11 @@ def _decodes(line: bytes) -> bool:
     return True
 
 
-def _sha256(path: Path) -> str:
+def _fingerprint(path: Path) -> tuple[str, int]:
+    """SHA-256 and number of ends of lines."""
+    digest, lines = hashlib.sha256(), 0
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            lines += block.count(b"\n")
+    return digest.hexdigest(), lines

@@ -2,10 +2,9 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from itertools import islice
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -13,17 +12,26 @@ from django.db import Error, transaction
 from django.utils import timezone
 
 from campaigns import population_staging as staging
-from campaigns.csv_source import CsvSource, UnreadableFile, open_source, read_records
-from campaigns.models import Commune, ExtraAttribute, ImportStatus, PopulationImport, RejectedLine, User
+from campaigns.csv_source import CsvSource, UnreadableFile, open_source, read_blocks
+from campaigns.models import (
+    Allocataire,
+    Commune,
+    ExtraAttribute,
+    ImportStatus,
+    PopulationImport,
+    RejectedLine,
+    User,
+)
 from campaigns.rules.nir import holds_nir
-from campaigns.rules.population_columns import InvalidHeader, InvalidLine, LineParser, ParsedLine, map_header
+from campaigns.rules.population_columns import InvalidHeader, InvalidLine, map_header
+from campaigns.rules.population_lines import Block, BlockParser
 from campaigns.rules.population_values import InvalidValue, parse_matricule
 
 logger = logging.getLogger(__name__)
 
-REJECTED_SHARE_MAX = 0.01  # beyond it, somebody looks before anything is applied
-_CHUNK = 2_000  # lines held at once
-_Record = tuple[int, list[str] | InvalidLine]
+ASKING_SHARE = 0.01  # of rejected lines, or of files to close: beyond it, somebody looks before anything is applied
+_BATCH = 2_000
+_PROGRESS = 4  # blocks read between two figures shown
 
 
 class ImportRefused(Exception):
@@ -36,13 +44,10 @@ class ImportRefused(Exception):
 
 @dataclass
 class _Reading:
-    """What the stream has met so far."""
+    """A file, and who was met among its refused lines."""
 
     source: CsvSource
-    parser: LineParser
-    read: int = 0
-    repairs: Counter[str] = field(default_factory=Counter)
-    rejected: int = 0
+    parser: BlockParser
     refused_matricules: list[str] = field(default_factory=list)
     unidentified: int = 0
 
@@ -55,24 +60,40 @@ def import_population(
     now: datetime,
     mapping: Mapping[str, str] | None = None,
     accept_rejections: bool = False,
+    accept_closures: bool = False,
     is_full_extract: bool = False,
 ) -> PopulationImport:
-    """Bring the allocataires of a CSV extract in, and leave a row saying what became of its lines.
+    """Bring the allocataires of an extract in, and leave a row saying what became of its lines.
 
     ``mapping`` says which field a column holds when its name does not, {column: field or French header, "" to ignore}.
-    More than 1 % of rejected lines refuses the file unless ``accept_rejections``. ``is_full_extract`` closes the files
-    that the extract no longer holds. An unusable phone or e-mail is emptied and counted, it does not reject the line.
-    Raises ``ImportRefused``, population untouched.
+    ``is_full_extract`` closes the files that the extract no longer holds. More than 1 % of rejected lines, or of open
+    files to close, refuses the file unless accepted. An unusable phone or e-mail is emptied and counted, it does not
+    reject the line. Raises ``ImportRefused``, population untouched.
     """
-    record = PopulationImport.objects.create(file_name=_safe_name(file_name), started_at=now, by=by)
+    record = PopulationImport.objects.create(
+        file_name=safe_name(file_name),
+        started_at=now,
+        by=by,
+        mapping=dict(mapping or {}),
+        is_full_extract=is_full_extract,
+        accepts_rejections=accept_rejections,
+        accepts_closures=accept_closures,
+    )
+    _read_and_apply(record, Path(path), now)
+    return record
+
+
+def _read_and_apply(record: PopulationImport, path: Path, now: datetime) -> None:
+    """The whole import of one file, one at a time. Raises ``ImportRefused``."""
     with staging.only_importer() as is_alone:
         if not is_alone:
             raise _refuse(record, "Un autre import de population est en cours. Attendre sa fin.", now)
         _mark_interrupted(record, now)
         try:
-            source = open_source(Path(path))
-            reading = _Reading(source, _parser_for(source, mapping, now))
-            problem = _apply(record, reading, now, accept_rejections, is_full_extract)
+            source = open_source(path)
+            reading = _Reading(source, _parser_for(source, record.mapping, now))
+            record.sha256, record.expected_count = source.sha256, source.line_count
+            problem = _stage_and_apply(record, reading, now)
         except (UnreadableFile, InvalidHeader) as refusal:
             raise _refuse(record, str(refusal), now) from None
         except (Error, psycopg.Error) as failure:
@@ -83,73 +104,66 @@ def import_population(
             ) from None
     if problem:
         raise _refuse(record, problem, now)
-    return record
 
 
-def _apply(
-    record: PopulationImport, reading: _Reading, now: datetime, accept_rejections: bool, is_full_extract: bool
-) -> str:
-    """One transaction for all that is written; returns why it was not applied, or nothing."""
+def _stage_and_apply(record: PopulationImport, reading: _Reading, now: datetime) -> str:
+    """Read everything beside the population, then write it in one transaction; returns why nothing was, if so."""
     fields = reading.parser.fields
-    reopens = is_full_extract and "closed_on" not in fields
+    reopens = record.is_full_extract and "closed_on" not in fields
     columns = [*fields, "closed_on"] if reopens else fields
-    with transaction.atomic():
-        staging.create_staging(columns)
-        for chunk in _chunks(read_records(reading.source)):
-            rejected: list[RejectedLine] = []
-            staging.copy_rows(fields, list(_valid_rows(chunk, reading, record, rejected)))
-            RejectedLine.objects.bulk_create(rejected)
-        _reject_duplicates(record, reading)
-        _count(record, reading)
-        if refusal := _too_many_rejections(record, accept_rejections):
-            return refusal
-        counts = staging.upsert(columns, reading.parser.extra_codes, now)
-        record.created_count, record.updated_count, record.unchanged_count = (
-            counts.created, counts.updated, counts.unchanged,
-        )  # fmt: skip
-        record.problem = " ".join(filter(None, [_say_repairs(reading), _close_absent(reading, now, is_full_extract)]))
-        record.status, record.finished_at = ImportStatus.DONE, now
-        record.save()
+    with staging.staging_table(columns):
+        for done, block in enumerate(read_blocks(reading.source), start=1):
+            _stage(block, record, reading)
+            if done % _PROGRESS == 0:
+                record.save(update_fields=["expected_count", "read_count", "rejected_count"])
+        _reject_duplicates(record)
+        with transaction.atomic():
+            staging.plan_for_sets()
+            return _apply(record, reading, columns, now)
+
+
+def _stage(block: Block, record: PopulationImport, reading: _Reading) -> None:
+    parsed = reading.parser.parse(block)
+    if parsed.rows:
+        staging.copy_rows(reading.parser.fields, parsed.rows)
+    rejected = [_rejected_line(record, line, refusal) for line, refusal, _matricule in parsed.refused]
+    RejectedLine.objects.bulk_create(rejected)
+    for _line, _refusal, matricule in parsed.refused:
+        _remember_refused(matricule, reading)
+    record.read_count += len(block.numbers) + len(block.refused)
+    record.rejected_count += len(rejected)
+    record.repairs = Counter(record.repairs) + parsed.repaired
+    record.emptied = Counter(record.emptied) + parsed.emptied
+
+
+def _apply(record: PopulationImport, reading: _Reading, columns: Sequence[str], now: datetime) -> str:
+    """Inside the transaction. The counts say what is done, or would be when the reason why nothing was is returned."""
+    codes = reading.parser.extra_codes
+    difference = staging.compare(columns, codes)
+    record.created_count, record.updated_count = difference.created, difference.updated
+    record.unchanged_count, record.changes = difference.unchanged, _name_changes(difference.changes)
+    known = _count_closures(record, reading)
+    if problem := " ".join(filter(None, [_too_many_rejections(record), _too_many_closures(record, known)])):
+        return problem
+    staging.write(columns, codes, difference, now)
+    if record.closed_count:
+        staging.close_absent(reading.refused_matricules, timezone.localdate(now), now)
+    record.status, record.finished_at = ImportStatus.DONE, now
+    record.save()
     return ""
 
 
-def _parser_for(source: CsvSource, mapping: Mapping[str, str] | None, now: datetime) -> LineParser:
+def _parser_for(source: CsvSource, mapping: Mapping[str, str], now: datetime) -> BlockParser:
     extras = dict(ExtraAttribute.objects.values_list("code", "type"))
     communes = frozenset(Commune.objects.values_list("code", flat=True))
-    columns = map_header(source.header, extras, mapping)
-    return LineParser(source.header, columns, extras=extras, communes=communes, today=_local_day(now))
-
-
-def _valid_rows(
-    records: Iterable[_Record],
-    reading: _Reading,
-    record: PopulationImport,
-    rejected: list[RejectedLine],
-) -> Iterator[str]:
-    for line, cells in records:
-        reading.read += 1
-        try:
-            parsed = _parse(cells, reading.parser)
-        except InvalidLine as refusal:
-            reading.rejected += 1
-            _remember_refused(cells, reading)
-            rejected.append(_rejected_line(record, line, refusal))
-            continue
-        reading.repairs.update(parsed.repaired)
-        yield _copy_text(line, parsed)
-
-
-def _parse(cells: list[str] | InvalidLine, parser: LineParser) -> ParsedLine:
-    if isinstance(cells, InvalidLine):
-        raise cells
-    return parser.parse(cells)
-
-
-def _copy_text(line: int, parsed: ParsedLine) -> str:
-    text = "\t".join(parsed.cells)
-    if "\\" in text:
-        text = text.replace("\\", "\\\\")
-    return f"{line}\t{text}\n"
+    return BlockParser(
+        source.header,
+        map_header(source.header, extras, mapping),
+        extras=extras,
+        communes=communes,
+        today=timezone.localdate(now),
+        matricule_width=staging.matricule_width(),
+    )
 
 
 def _rejected_line(record: PopulationImport, line: int, refusal: InvalidLine) -> RejectedLine:
@@ -162,18 +176,17 @@ def _rejected_line(record: PopulationImport, line: int, refusal: InvalidLine) ->
     )
 
 
-def _remember_refused(cells: list[str] | InvalidLine, reading: _Reading) -> None:
+def _remember_refused(matricule: str, reading: _Reading) -> None:
     """A person whose line is refused is still in the extract: her file must not be closed as absent."""
-    matricule = reading.parser.matricule_of(cells) if isinstance(cells, list) else None
     try:
-        reading.refused_matricules.append(parse_matricule(matricule or ""))
+        reading.refused_matricules.append(parse_matricule(matricule))
     except InvalidValue:
         reading.unidentified += 1
 
 
-def _reject_duplicates(record: PopulationImport, reading: _Reading) -> None:
+def _reject_duplicates(record: PopulationImport) -> None:
     duplicates = staging.remove_duplicates()
-    reading.rejected += len(duplicates)
+    record.rejected_count += len(duplicates)
     RejectedLine.objects.bulk_create(
         [
             RejectedLine(
@@ -185,17 +198,12 @@ def _reject_duplicates(record: PopulationImport, reading: _Reading) -> None:
             )
             for line, first in duplicates
         ],
-        batch_size=_CHUNK,
+        batch_size=_BATCH,
     )
 
 
-def _count(record: PopulationImport, reading: _Reading) -> None:
-    record.sha256 = reading.source.sha256
-    record.read_count, record.rejected_count = reading.read, reading.rejected
-
-
-def _too_many_rejections(record: PopulationImport, accept_rejections: bool) -> str:
-    if accept_rejections or record.rejected_count <= REJECTED_SHARE_MAX * record.read_count:
+def _too_many_rejections(record: PopulationImport) -> str:
+    if record.accepts_rejections or record.rejected_count <= ASKING_SHARE * record.read_count:
         return ""
     return (
         f"{record.rejected_count} lignes rejetées sur {record.read_count}, plus de 1 % : rien n’a été appliqué. "
@@ -203,23 +211,32 @@ def _too_many_rejections(record: PopulationImport, accept_rejections: bool) -> s
     )
 
 
-def _say_repairs(reading: _Reading) -> str:
-    if not reading.repairs:
-        return ""
-    details = ", ".join(f"{label} : {count}" for label, count in sorted(reading.repairs.items()))
-    return f"Coordonnées inutilisables laissées vides ({details})."
+def _name_changes(changes: Mapping[str, int]) -> dict[str, int]:
+    labels = {field.attname: str(field.verbose_name) for field in Allocataire._meta.concrete_fields}
+    return {labels[name]: count for name, count in sorted(changes.items(), key=lambda change: -change[1])}
 
 
-def _close_absent(reading: _Reading, now: datetime, is_full_extract: bool) -> str:
-    if not is_full_extract:
-        return ""
+def _count_closures(record: PopulationImport, reading: _Reading) -> int:
+    """Open files of the population; those that a full extract no longer holds are counted on the record."""
+    if not record.is_full_extract:
+        return 0
     if reading.unidentified:
-        return (
-            f"Aucun dossier n’a été clos : {reading.unidentified} lignes rejetées n’ont pas de matricule lisible, "
+        record.problem = (
+            f"Aucun dossier n’est clos : {reading.unidentified} lignes rejetées n’ont pas de matricule lisible, "
             "leurs personnes passeraient pour absentes."
         )
-    closed = staging.close_absent(reading.refused_matricules, _local_day(now), now)
-    return f"Dossiers absents de l’extraction complète, clos : {closed}." if closed else ""
+        return 0
+    record.closed_count, known = staging.count_absent(reading.refused_matricules)
+    return known
+
+
+def _too_many_closures(record: PopulationImport, known: int) -> str:
+    if record.accepts_closures or record.closed_count <= ASKING_SHARE * known:
+        return ""
+    return (
+        f"L’extraction complète ferait clore {record.closed_count} dossiers sur {known}, plus de 1 % : rien n’a été "
+        "appliqué. Vérifier qu’elle n’est pas tronquée, puis accepter ces clôtures."
+    )
 
 
 def _mark_interrupted(record: PopulationImport, now: datetime) -> None:
@@ -230,20 +247,13 @@ def _mark_interrupted(record: PopulationImport, now: datetime) -> None:
 
 
 def _refuse(record: PopulationImport, reason: str, now: datetime) -> ImportRefused:
+    record.created_count = record.updated_count = record.unchanged_count = record.closed_count = 0
+    record.changes = {}
     record.status, record.problem, record.finished_at = ImportStatus.REFUSED, reason, now
     record.save()
     return ImportRefused(reason, record)
 
 
-def _safe_name(file_name: str) -> str:
+def safe_name(file_name: str) -> str:
     name = Path(file_name).name[:200]
     return "fichier.csv" if holds_nir(name) or not name.isprintable() else name
-
-
-def _local_day(now: datetime) -> date:
-    return timezone.localdate(now)
-
-
-def _chunks(records: Iterator[_Record]) -> Iterator[list[_Record]]:
-    while chunk := list(islice(records, _CHUNK)):
-        yield chunk

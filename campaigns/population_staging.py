@@ -1,6 +1,6 @@
-"""The set-based side of the population import: a temporary table, one upsert that writes only what differs."""
+"""The set-based side of the population import: staged rows, their difference, and the writing of nothing else."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,15 +14,27 @@ from campaigns.rules.population_values import NULL
 
 TARGET = sql.Identifier(Allocataire._meta.db_table)
 STAGING = sql.Identifier("population_staging")
+DIFFERENCE = sql.Identifier("population_difference")
+_ABSENT = (
+    "closed_on IS NULL AND matricule <> ALL(%(present)s) "
+    "AND NOT EXISTS (SELECT 1 FROM {staging} s WHERE s.matricule = a.matricule)"
+)
 # Any number that no other story takes: at most one import at a time, whoever starts it.
 _LOCK = 0x0A11E4
 
 
+_FRESH = 10  # a table this many times smaller than what comes is filled first, indexed after
+_LARGE = 10_000  # rows under which rebuilding indexes gains nothing
+
+
 @dataclass(frozen=True)
-class UpsertCounts:
+class Difference:
+    """What the staged rows would change. ``changes``: people by column that differs."""
+
     created: int
     updated: int
     unchanged: int
+    changes: dict[str, int]
 
 
 @contextmanager
@@ -39,29 +51,45 @@ def only_importer() -> Iterator[bool]:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
 
-def create_staging(fields: Sequence[str]) -> None:
-    """A table of the given columns, typed as in the target, that goes with the transaction."""
+@contextmanager
+def staging_table(fields: Sequence[str]) -> Iterator[None]:
+    """Temporary tables, typed as the target: rows of the given columns, and what they change. Gone with the block."""
+    drop = sql.SQL("DROP TABLE IF EXISTS {staging}, {difference}").format(staging=STAGING, difference=DIFFERENCE)
+    _execute(drop)
     _execute(
         sql.SQL(
-            "DROP TABLE IF EXISTS {staging}; CREATE TEMP TABLE {staging} ON COMMIT DROP AS "
-            "SELECT NULL::bigint AS line, {columns} FROM {target} WITH NO DATA"
+            "CREATE TEMP TABLE {staging} AS SELECT NULL::bigint AS line, {columns} FROM {target} WITH NO DATA"
         ).format(staging=STAGING, columns=_columns(fields), target=TARGET)
     )
+    try:
+        yield
+    finally:
+        if connection.is_usable() and not connection.needs_rollback:
+            _execute(drop)
 
 
-def copy_rows(fields: Sequence[str], rows: Iterable[str]) -> None:
+def copy_rows(fields: Sequence[str], rows: str) -> None:
     """COPY lines in PostgreSQL's text format, their number first."""
     query = sql.SQL("COPY {staging} (line, {columns}) FROM STDIN WITH (NULL {null})").format(
         staging=STAGING, columns=_columns(fields), null=sql.Literal(NULL)
     )
     with connection.cursor() as cursor, cursor.cursor.copy(query) as copy:
-        for block in _blocks(rows):
-            copy.write(block)
+        copy.write(rows)
+
+
+def matricule_width() -> int:
+    """The one length of all known matricules made of digits, 0 when they have several or are none."""
+    lengths = _fetch(
+        sql.SQL(
+            "SELECT DISTINCT length(matricule) FROM {target} WHERE matricule ~ '^[0-9]+$' LIMIT 2"
+        ).format(target=TARGET)
+    )  # fmt: skip
+    return int(lengths[0][0]) if len(lengths) == 1 else 0
 
 
 def remove_duplicates() -> list[tuple[int, int]]:
     """Keep the first line of each matricule; returns (line removed, line kept), so that each is told."""
-    _execute(sql.SQL("CREATE INDEX ON {staging} (matricule); ANALYZE {staging}").format(staging=STAGING))
+    _execute(sql.SQL("ANALYZE {staging} (line, matricule)").format(staging=STAGING))
     return _fetch(
         sql.SQL(
             "DELETE FROM {staging} later USING "
@@ -71,73 +99,154 @@ def remove_duplicates() -> list[tuple[int, int]]:
     )
 
 
-def upsert(fields: Sequence[str], extra_codes: Sequence[str], now: datetime) -> UpsertCounts:
-    """Create who is missing and rewrite who differs, in one statement; columns the file lacks keep their values.
+def plan_for_sets() -> None:
+    """Of this transaction: joins by hash. The statistics of a table that was just emptied or filled would have the
+    planner search it once a row."""
+    _execute(sql.SQL("SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"))
 
-    Rows are taken in the order of their id, as every lock on persons is.
-    """
-    given = [f for f in fields if f not in {"matricule", "extra"}]
-    created, updated, total = _fetch(_UPSERT.format(**_upsert_parts(given, extra_codes)), {"now": now})[0]
-    return UpsertCounts(created, updated, total - created - updated)
+
+def compare(fields: Sequence[str], extra_codes: Sequence[str]) -> Difference:
+    """Find who is missing and who differs, and in which columns; a column that the file lacks does not differ."""
+    given = _given(fields)
+    _execute(
+        sql.SQL(
+            "CREATE TEMP TABLE {difference} AS SELECT s.line, a.id AS allocataire_id, "
+            "CASE WHEN a.id IS NOT NULL THEN array_remove(ARRAY[{changed}], NULL) END AS changed "
+            "FROM {staging} s LEFT JOIN {target} a ON a.matricule = s.matricule "
+            "WHERE a.id IS NULL OR ({old}) IS DISTINCT FROM ({new}); ANALYZE {difference} (line, allocataire_id)"
+        ).format(
+            difference=DIFFERENCE, staging=STAGING, target=TARGET,
+            changed=_joined("CASE WHEN {old} IS DISTINCT FROM {new} THEN {name} END", given, extra_codes),
+            old=_joined("{old}", given, extra_codes), new=_joined("{new}", given, extra_codes),
+        )
+    )  # fmt: skip
+    parts = {"difference": DIFFERENCE, "staging": STAGING}
+    counts = "SELECT count(*) FILTER (WHERE allocataire_id IS NULL), count(allocataire_id), (SELECT count(*) FROM {staging}) FROM {difference}"  # noqa: E501 — one sentence
+    [(created, updated, total)] = _fetch(sql.SQL(counts).format(**parts))
+    changes = _fetch(sql.SQL("SELECT unnest(changed) AS field, count(*) FROM {difference} GROUP BY 1").format(**parts))
+    return Difference(created, updated, total - created - updated, dict(changes))
+
+
+def write(fields: Sequence[str], extra_codes: Sequence[str], difference: Difference, now: datetime) -> None:
+    """Rewrite who differs and create who is missing, nobody else. Persons are locked in the order of their id, as
+    every lock on them is."""
+    if difference.updated:
+        _update(_given(fields), extra_codes, now)
+    if difference.created:
+        with _indexes_rebuilt_if_fresh(difference.created):
+            _insert(fields, now, is_all_new=not (difference.updated or difference.unchanged))
+
+
+def count_absent(present: Sequence[str]) -> tuple[int, int]:
+    """Open files that a full extract no longer holds, and all open files. ``present``: matricules of refused lines."""
+    counted = "SELECT count(*) FROM {target} a WHERE "
+    [(known,)] = _fetch(sql.SQL(counted + "closed_on IS NULL").format(target=TARGET))
+    query = sql.SQL(counted + _ABSENT).format(target=TARGET, staging=STAGING)
+    [(absent,)] = _fetch(query, {"present": list(present)})
+    return absent, known
 
 
 def close_absent(present: Sequence[str], today: date, now: datetime) -> int:
-    """Close the files that a full extract no longer holds. ``present``: matricules of lines that were refused."""
-    rows = _fetch(
+    """Close the files that a full extract no longer holds; see ``count_absent``."""
+    update = "UPDATE {target} a SET closed_on = %(today)s, updated_at = %(now)s WHERE "
+    query = sql.SQL(update + _ABSENT).format(target=TARGET, staging=STAGING)
+    with connection.cursor() as cursor:
+        cursor.execute(query, {"today": today, "now": now, "present": list(present)})
+        return int(cursor.rowcount)
+
+
+def _insert(fields: Sequence[str], now: datetime, *, is_all_new: bool) -> None:
+    absent = {column: default for column, default in _DEFAULTS.items() if column not in fields}
+    join = sql.SQL("" if is_all_new else " JOIN {} d ON d.line = s.line AND d.allocataire_id IS NULL")
+    _execute(
         sql.SQL(
-            "WITH closed AS (UPDATE {target} a SET closed_on = %(today)s, updated_at = %(now)s WHERE closed_on IS NULL "
-            "AND NOT (matricule = ANY(%(present)s)) "
-            "AND NOT EXISTS (SELECT 1 FROM {staging} s WHERE s.matricule = a.matricule) RETURNING 1) "
-            "SELECT count(*) FROM closed"
-        ).format(target=TARGET, staging=STAGING),
-        {"today": today, "now": now, "present": list(present)},
-    )
-    return int(rows[0][0])
+            "INSERT INTO {target} ({names}, updated_at) SELECT {values}, {now} FROM {staging} s{join}"
+        ).format(
+            target=TARGET, staging=STAGING, now=sql.Literal(now), join=join.format(DIFFERENCE),
+            names=_columns([*fields, *absent]),
+            values=sql.SQL(", ").join(
+                [*(sql.Identifier("s", f) for f in fields), *(sql.Literal(default) for default in absent.values())]
+            ),
+        )
+    )  # fmt: skip
 
 
-_UPSERT = sql.SQL(
-    """
-    WITH candidate AS (
-        SELECT s.*, a.id AS known_id, {merged} AS merged_extra
-          FROM {staging} s LEFT JOIN {target} a ON a.matricule = s.matricule
-         WHERE a.id IS NULL OR ({old}) IS DISTINCT FROM ({new})
-    ), written AS (
-        INSERT INTO {target} AS a (matricule, {given}, extra, updated_at{absent})
-        SELECT matricule, {given}, merged_extra, %(now)s{defaults} FROM candidate ORDER BY known_id
-        ON CONFLICT (matricule) DO UPDATE SET {assignments}, extra = EXCLUDED.extra, updated_at = EXCLUDED.updated_at
-        RETURNING xmax = 0 AS is_new
+def _update(given: Sequence[str], extra_codes: Sequence[str], now: datetime) -> None:
+    parts = {"target": TARGET, "staging": STAGING, "difference": DIFFERENCE}
+    _execute(
+        sql.SQL(
+            "SELECT count(*) FROM (SELECT 1 FROM {target} WHERE id IN (SELECT allocataire_id FROM {difference}) "
+            "ORDER BY id FOR NO KEY UPDATE) locked"
+        ).format(**parts)
     )
-    SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new), (SELECT count(*) FROM {staging})
-      FROM written
+    _execute(
+        sql.SQL(
+            "UPDATE {target} a SET {assignments}, updated_at = {now} FROM {difference} d JOIN {staging} s USING (line) "
+            "WHERE a.id = d.allocataire_id"
+        ).format(now=sql.Literal(now), assignments=_joined("{name_of} = {new}", given, extra_codes), **parts)
+    )
+
+
+@contextmanager
+def _indexes_rebuilt_if_fresh(created: int) -> Iterator[None]:
+    """Filling indexes row by row is the cost of a first import: they are dropped and built once, with the foreign key,
+    in the same transaction. Only for who owns the table, and while it is nearly empty: it is locked until the end."""
+    [(known, is_owner)] = _fetch(
+        sql.SQL(
+            "SELECT (SELECT count(*) FROM {target}), pg_has_role(relowner, 'USAGE') "
+            "FROM pg_class WHERE oid = {name}::regclass"
+        ).format(target=TARGET, name=sql.Literal(Allocataire._meta.db_table))
+    )
+    if created < _LARGE or known * _FRESH > created or not is_owner:
+        yield
+        return
+    dropped = _fetch(_SECONDARY.format(sql.Literal(Allocataire._meta.db_table)))
+    # Checks put off until the end of the transaction would keep the table from being altered.
+    _execute(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED"))
+    for drop, _build in dropped:
+        _execute(sql.SQL(drop))
+    yield
+    _execute(sql.SQL("SET LOCAL maintenance_work_mem = '128MB'"))
+    for _drop, build in dropped:
+        _execute(sql.SQL(build))
+    _execute(sql.SQL("ANALYZE {target}").format(target=TARGET))
+
+
+# How to drop and to build again each index that holds no uniqueness, and each foreign key.
+_SECONDARY = sql.SQL(
     """
+    SELECT format('DROP INDEX %%s', indexrelid::regclass), pg_get_indexdef(indexrelid)
+      FROM pg_index WHERE indrelid = {0}::regclass AND NOT indisunique
+    UNION ALL
+    SELECT format('ALTER TABLE %%s DROP CONSTRAINT %%I', conrelid::regclass, conname),
+           format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s', conrelid::regclass, conname, pg_get_constraintdef(oid))
+      FROM pg_constraint WHERE conrelid = {0}::regclass AND contype = 'f'
+    """.replace("%%", "%")
 )
 
 
-def _upsert_parts(given: Sequence[str], extra_codes: Sequence[str]) -> dict[str, sql.Composable]:
-    merged = sql.SQL("COALESCE(a.extra, '{{}}'::jsonb) - {codes}::text[] || s.extra").format(
-        codes=sql.Literal(list(extra_codes))
+def _joined(template: str, given: Sequence[str], extra_codes: Sequence[str]) -> sql.Composable:
+    """The template for each column that a known person may differ in. Declared attributes that the file gives replace
+    hers, the others stay."""
+    merged = sql.SQL("COALESCE(a.extra, '{{}}'::jsonb) - {}::text[] || s.extra").format(sql.Literal(list(extra_codes)))
+    columns = [(f, sql.Identifier("s", f)) for f in given] + ([("extra", merged)] if extra_codes else [])
+    return sql.SQL(", ").join(
+        sql.SQL(template).format(
+            old=sql.Identifier("a", name), new=new, name=sql.Literal(name), name_of=sql.Identifier(name)
+        )
+        for name, new in columns
     )
-    absent = {c: d for c, d in _DEFAULTS.items() if c not in given}
-    return {
-        "staging": STAGING,
-        "target": TARGET,
-        "merged": merged,
-        "old": sql.SQL(", ").join([*(sql.Identifier("a", f) for f in given), sql.SQL("a.extra")]),
-        "new": sql.SQL(", ").join([*(sql.Identifier("s", f) for f in given), merged]),
-        "given": _columns(given),
-        "absent": sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier(c)) for c in absent),
-        "defaults": sql.SQL("").join(sql.SQL(", {}").format(sql.Literal(d)) for d in absent.values()),
-        "assignments": sql.SQL(", ").join(
-            sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(f)) for f in given
-        ),
-    }  # fmt: skip
+
+
+def _given(fields: Sequence[str]) -> list[str]:
+    return [field for field in fields if field not in {"matricule", "extra"}]
 
 
 def _defaults() -> dict[str, object]:
     """What a new person gets in the columns that the file lacks and the table requires."""
     columns = {}
     for field in Allocataire._meta.concrete_fields:
-        if not field.null and not field.primary_key and field.attname not in {"matricule", "extra", "updated_at"}:
+        if not field.null and not field.primary_key and field.attname not in {"matricule", "updated_at"}:
             columns[field.column] = {list: "{}", dict: "{}"}.get(field.default, field.get_default())
     return columns
 
@@ -147,16 +256,6 @@ _DEFAULTS = _defaults()
 
 def _columns(fields: Sequence[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, fields))
-
-
-def _blocks(rows: Iterable[str]) -> Iterator[str]:
-    block: list[str] = []
-    for row in rows:
-        block.append(row)
-        if len(block) == 500:
-            yield "".join(block)
-            block.clear()
-    yield "".join(block)
 
 
 def _execute(query: sql.Composable) -> None:

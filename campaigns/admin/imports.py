@@ -18,6 +18,10 @@ from campaigns.population_import import ImportRefused, import_population
 
 MAX_LINES = 500
 STATUS_TONES = {
+    ImportStatus.PREPARED: ("neutral", "✎"),
+    ImportStatus.WAITING: ("info", "⧗"),
+    ImportStatus.TO_CONFIRM: ("warning", "!"),
+    ImportStatus.ABANDONED: ("neutral", "✕"),
     ImportStatus.RUNNING: ("info", "⧗"),
     ImportStatus.DONE: ("success", "✓"),
     ImportStatus.REFUSED: ("danger", "✕"),

@@ -3,9 +3,13 @@ from django.db import models
 
 
 class ImportStatus(models.TextChoices):
+    PREPARED = "A_PREPARER", "À préparer"  # uploaded: its columns are being named
+    WAITING = "EN_ATTENTE", "En attente"  # a worker will take it
     RUNNING = "EN_COURS", "En cours"
+    TO_CONFIRM = "A_CONFIRMER", "À confirmer"  # read, nothing applied: somebody must look first
     DONE = "TERMINE", "Terminé"
     REFUSED = "REFUSE", "Refusé"
+    ABANDONED = "ABANDONNE", "Abandonné"
 
 
 class PopulationImport(models.Model):
@@ -13,15 +17,29 @@ class PopulationImport(models.Model):
 
     file_name = models.CharField("fichier", max_length=200)
     sha256 = models.CharField("empreinte", max_length=64, blank=True)
-    status = models.CharField("état", max_length=8, choices=ImportStatus, default=ImportStatus.RUNNING)
+    status = models.CharField("état", max_length=12, choices=ImportStatus, default=ImportStatus.RUNNING)
     started_at = models.DateTimeField("commencé")
     finished_at = models.DateTimeField("terminé", null=True)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, verbose_name="par", null=True, blank=True)
+
+    # How it was asked for. ``stored_as``: name in the import files while the file waits, empty once it is gone.
+    stored_as = models.CharField("fichier gardé", max_length=80, blank=True)
+    mapping = models.JSONField("correspondance des colonnes", default=dict, blank=True)
+    is_full_extract = models.BooleanField("extraction complète", default=False)
+    accepts_rejections = models.BooleanField("rejets acceptés", default=False)
+    accepts_closures = models.BooleanField("clôtures acceptées", default=False)
+
+    expected_count = models.PositiveIntegerField("lignes du fichier", default=0)  # known before reading: progress
     read_count = models.PositiveIntegerField("lignes lues", default=0)
     created_count = models.PositiveIntegerField("créées", default=0)
     updated_count = models.PositiveIntegerField("modifiées", default=0)
     unchanged_count = models.PositiveIntegerField("inchangées", default=0)
     rejected_count = models.PositiveIntegerField("rejetées", default=0)
+    closed_count = models.PositiveIntegerField("dossiers clos", default=0)
+    # {"mobile : zéros de tête rendus": 12}: what is said in French, and how many times.
+    repairs = models.JSONField("valeurs réparées", default=dict, blank=True)
+    emptied = models.JSONField("coordonnées laissées vides", default=dict, blank=True)
+    changes = models.JSONField("données modifiées", default=dict, blank=True)
     problem = models.TextField("problème", blank=True)
 
     class Meta:
@@ -49,3 +67,19 @@ class RejectedLine(models.Model):
 
     def __str__(self) -> str:
         return f"ligne {self.line}"
+
+
+class ColumnMapping(models.Model):
+    """What the columns of one provider's file hold, kept under a name: {column: field, "" to ignore}."""
+
+    name = models.CharField("nom", max_length=80)
+    mapping = models.JSONField("correspondance", default=dict)
+
+    class Meta:
+        verbose_name = "correspondance de colonnes"
+        verbose_name_plural = "correspondances de colonnes"
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["name"], name="column_mapping_name_unique")]
+
+    def __str__(self) -> str:
+        return self.name

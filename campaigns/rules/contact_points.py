@@ -1,7 +1,7 @@
 """Phones and e-mails as the file gives them, made comparable: E.164 numbers, lower-case addresses, or nothing."""
 
 import re
-from functools import lru_cache
+from collections.abc import Sequence
 
 import phonenumbers
 from phonenumbers import PhoneNumberType
@@ -20,16 +20,25 @@ OVERSEAS_REGIONS = {
     "987": "PF",
     "988": "NC",
 }
+_LOCAL_MAX = 64  # characters before the @ (RFC 5321)
 _MOBILE_TYPES = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 _CALLABLE_TYPES = _MOBILE_TYPES | {PhoneNumberType.FIXED_LINE, PhoneNumberType.VOIP, PhoneNumberType.PERSONAL_NUMBER}
 _SEPARATORS = re.compile(r"[\s.\-/()\u00a0\u202f]+")
-_METROPOLITAN = re.compile(r"(?:0|\+33|0033)([1-9]\d{8})")
+_METROPOLITAN = re.compile(r"(?:0|\+33|0033)([1-9]\d{8})", re.ASCII)
 _EMAIL = re.compile(
     r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
 )
-# The five first digits of a French number decide its kind; the four last are free in every block of the plan.
-_BLOCK = 5
+
+
+def _french(kinds: Sequence[str]) -> re.Pattern[str]:
+    """The library's own patterns of the French plan: the same answer a hundred times faster (a test compares them)."""
+    plan = phonenumbers.PhoneMetadata.metadata_for_region("FR")
+    return re.compile("0(?:" + "|".join(getattr(plan, kind).national_number_pattern for kind in kinds) + ")", re.ASCII)
+
+
+_FRENCH_MOBILE = _french(["mobile"])
+_FRENCH_CALLABLE = _french(["mobile", "fixed_line", "voip"])
 
 
 def department_of(commune_code: str) -> str:
@@ -55,7 +64,7 @@ def normalise_landline(text: str, region: str = "FR") -> str:
 def normalise_email(text: str) -> str:
     """Lower-case address; empty when no mail could reach it."""
     address = text.strip().removeprefix("mailto:").lower()
-    is_plausible = len(address) <= 254 and len(address.partition("@")[0]) <= 64 and _EMAIL.fullmatch(address)
+    is_plausible = len(address) <= 254 and len(address.partition("@")[0]) <= _LOCAL_MAX and _EMAIL.fullmatch(address)
     return address if is_plausible else ""
 
 
@@ -66,18 +75,29 @@ def normalise_destination(text: str) -> str:
     return normalise_landline(text) or _SEPARATORS.sub("", text).lower()
 
 
+def read_emails(cells: Sequence[str]) -> list[str]:
+    """Those already in their usual form, the others empty."""
+    is_address = _EMAIL.fullmatch
+    return [text if text and len(text) <= _LOCAL_MAX and is_address(text) else "" for text in cells]
+
+
+def read_french_numbers(cells: Sequence[str], regions: Sequence[str], *, mobile_only: bool) -> list[str]:
+    """E.164 forms of bare French numbers (``0612345678``) of people living in metropolitan France, the others empty."""
+    is_number = (_FRENCH_MOBILE if mobile_only else _FRENCH_CALLABLE).fullmatch
+    if set(regions) <= {"FR"}:
+        return ["+33" + text[1:] if text and is_number(text) else "" for text in cells]
+    return [
+        "+33" + text[1:] if region == "FR" and is_number(text) else ""
+        for text, region in zip(cells, regions, strict=True)
+    ]
+
+
 def _normalise(text: str, region: str, *, mobile_only: bool) -> str:
     compact = _SEPARATORS.sub("", text)
     metropolitan = _METROPOLITAN.fullmatch(compact) if region == "FR" else None
-    if metropolitan and _kind_of_block(metropolitan[1][:_BLOCK]) in (_MOBILE_TYPES if mobile_only else _CALLABLE_TYPES):
+    if metropolitan and (_FRENCH_MOBILE if mobile_only else _FRENCH_CALLABLE).fullmatch("0" + metropolitan[1]):
         return "+33" + metropolitan[1]
     return _parse_anywhere(compact, region, _MOBILE_TYPES if mobile_only else _CALLABLE_TYPES)
-
-
-@lru_cache(maxsize=1 << 17)
-def _kind_of_block(block: str) -> int:
-    number = phonenumbers.PhoneNumber(country_code=33, national_number=int(block + "0000"))
-    return phonenumbers.number_type(number)
 
 
 def _parse_anywhere(compact: str, region: str, kinds: set[int]) -> str:

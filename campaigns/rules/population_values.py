@@ -10,6 +10,14 @@ from enum import Enum
 from functools import lru_cache
 
 from campaigns.enums import AttributeType, Prestation
+from campaigns.rules.excel_damage import (
+    SERIAL,
+    LostDigits,
+    Repaired,
+    date_of_serial,
+    give_zeros_back,
+    unfold_number,
+)
 
 Parse = Callable[[str], str]
 
@@ -24,6 +32,7 @@ _LANGUAGE = re.compile(r"[a-z]{2}")
 _YES = {"oui", "o", "1", "true", "vrai", "x"}
 _NO = {"", "non", "n", "0", "false", "faux"}
 _COUNT_MAX = 30
+_COMMUNE_WIDTH = 5
 _PRESTATIONS = frozenset(Prestation.values)
 
 
@@ -50,6 +59,21 @@ def parse_matricule(text: str) -> str:
     return text.upper()
 
 
+def matricule_of_width(width: int) -> Parse:
+    """Matricules whose first zeros a spreadsheet may have eaten: ``width`` is their known length, 0 when unknown."""
+
+    def parse(text: str) -> str:
+        try:
+            number = unfold_number(text)
+        except LostDigits as lost:
+            raise InvalidValue(str(lost)) from None
+        whole = give_zeros_back(number, width)
+        code = parse_matricule(whole)
+        return Repaired(code, whole.damage) if isinstance(whole, Repaired) else code
+
+    return parse
+
+
 def parse_last_name(text: str) -> str:
     if not text:
         raise InvalidValue("Le nom manque.")
@@ -65,15 +89,24 @@ def parse_name(text: str) -> str:
 
 
 def parse_date(text: str) -> str:
-    """ISO (``2023-03-01``) or French (``01/03/2023``) date, between 1900 and 2100; an empty cell is no date."""
-    return _read_date(text).isoformat() if text else NULL
+    """ISO (``2023-03-01``) or French (``01/03/2023``) date, between 1900 and 2100; an empty cell is no date.
+
+    A spreadsheet's number of days is given back as the day it stands for.
+    """
+    if not text:
+        return NULL
+    serial = date_of_serial(text)
+    return Repaired(serial.isoformat(), SERIAL) if serial else _read_date(text).isoformat()
 
 
 def past_date(today: date) -> Parse:
+    limit = today.isoformat()
+
     def parse(text: str) -> str:
-        if text and _read_date(text) > today:
+        day = parse_date(text)
+        if day != NULL and day > limit:
             raise InvalidValue("Cette date est dans le futur.")
-        return parse_date(text)
+        return day
 
     return parse
 
@@ -82,7 +115,11 @@ def past_dates(one: Parse) -> Parse:
     """Dates separated by ``|``, each read by ``one``, as an array literal."""
 
     def parse(text: str) -> str:
-        return "{" + ",".join(one(part.strip()) for part in text.split("|") if part.strip()) + "}" if text else "{}"
+        if not text:
+            return "{}"
+        days = [one(part.strip()) for part in text.split("|") if part.strip()]
+        array = "{" + ",".join(days) + "}"
+        return Repaired(array, SERIAL) if any(isinstance(day, Repaired) for day in days) else array
 
     return parse
 
@@ -120,21 +157,24 @@ def commune_among(codes: Collection[str]) -> Parse:
     """An Insee code of the loaded territories. Spreadsheets eat the first zero: it is given back."""
 
     def parse(text: str) -> str:
-        code = text.upper().zfill(5) if text else ""
-        if code and code not in codes:
+        if not text:
+            return NULL
+        code = give_zeros_back(text, _COMMUNE_WIDTH)
+        if code.upper() not in codes:
             raise InvalidValue("Cette commune est inconnue : un code Insee de cinq caractères est attendu.")
-        return code or NULL
+        return code if isinstance(code, Repaired) else code.upper()
 
     return parse
 
 
 def parse_prestations(text: str) -> str:
     """``RSA:2021-03-01|PPA:2022-01-01`` → a JSON object, prestation held → since when."""
+    if not text:
+        return "{}"
     parts = [_read_prestation(part) for part in text.split("|") if part]
-    held = dict(parts)
-    if len(held) < len(parts):
+    if len({code for code, _member in parts}) < len(parts):
         raise InvalidValue("Une prestation est donnée deux fois.")
-    return json.dumps(held)
+    return "{" + ", ".join([member for _code, member in parts]) + "}"
 
 
 def extra_attribute(code: str, kind: str) -> Parse:
@@ -167,14 +207,15 @@ def _read_date(text: str) -> date:
     return day
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=1 << 16)
 def _read_prestation(text: str) -> tuple[str, str]:
+    """The code, and its member of the JSON object."""
     code, _colon, since = (part.strip() for part in text.partition(":"))
     if code.upper() not in _PRESTATIONS:
         raise InvalidValue(f"Prestation inconnue ; sont admises : {', '.join(Prestation.values)}.")
     if not since:
         raise InvalidValue("Chaque prestation est suivie de sa date d’ouverture, comme RSA:2021-03-01.")
-    return code.upper(), _read_date(since).isoformat()
+    return code.upper(), f'"{code.upper()}": "{_read_date(since).isoformat()}"'
 
 
 def _is_yes(text: str) -> bool:

@@ -12,6 +12,7 @@ from campaigns.rules.contact_points import (
     normalise_email,
     normalise_landline,
     normalise_mobile,
+    read_french_numbers,
 )
 from campaigns.rules.nir import holds_nir
 
@@ -82,6 +83,17 @@ def test_short_way_agrees_on_every_mobile_block() -> None:
         number = phonenumbers.PhoneNumber(country_code=33, national_number=national)
         expected = phonenumbers.number_type(number) == PhoneNumberType.MOBILE
         assert (normalise_mobile(f"+33{national}") == f"+33{national}") == expected
+
+
+@given(st.lists(st.integers(0, 10**10 - 1).map("{:010d}".format) | st.text(max_size=12), max_size=20))
+def test_fast_path_agrees_with_the_long_way(cells: list[str]) -> None:
+    regions = ["FR"] * len(cells)
+    for mobile_only, normalise in ((True, normalise_mobile), (False, normalise_landline)):
+        for text, fast in zip(cells, read_french_numbers(cells, regions, mobile_only=mobile_only), strict=True):
+            assert fast in ("", normalise(text)), "a shortcut never says otherwise"
+            number = phonenumbers.PhoneNumber(country_code=33, national_number=int(text)) if text.isdecimal() else None
+            if number and len(text) == 10 and phonenumbers.number_type(number) == PhoneNumberType.MOBILE:
+                assert fast == f"+33{int(text)}"
 
 
 @given(st.text(max_size=40), st.sampled_from(["FR", *OVERSEAS_REGIONS.values()]))

@@ -124,7 +124,8 @@ def test_unusable_addresses_are_emptied_not_rejected(tmp_path: Path) -> None:
     bad = line(matricule="2", email="lea@", mobile="0468123456")
     done = load(tmp_path, f"{HEADER}\n{bad}")
     assert (done.created_count, done.rejected_count) == (1, 0)
-    assert done.problem == "Coordonnées inutilisables laissées vides (e-mail : 1, mobile : 1)."
+    assert done.emptied == {"e-mail : adresse inutilisable": 1, "mobile : ne reçoit pas de SMS": 1}
+    assert done.problem == ""
     person = Allocataire.objects.get()
     assert (person.email, person.mobile) == ("", "")
 
@@ -133,12 +134,6 @@ def test_number_is_read_in_the_territory_of_the_commune(tmp_path: Path) -> None:
     make_commune("97411", "Saint-Denis")
     load(tmp_path, f"{HEADER}\n{line(commune='97411', mobile='0692123456')}")
     assert Allocataire.objects.get().mobile == "+262692123456"
-
-
-def test_zero_that_a_spreadsheet_ate_is_given_back(tmp_path: Path) -> None:
-    make_commune("01004", "Ambérieu-en-Bugey")
-    load(tmp_path, f"{HEADER}\n{line(commune='1004')}")
-    assert Allocataire.objects.get().commune_id == "01004"
 
 
 # --- Full extracts ----------------------------------------------------------------------------------
@@ -155,10 +150,14 @@ def test_full_extract_closes_who_is_absent_and_reopens_who_is_back(tmp_path: Pat
     absent, refused = make_allocataire(matricule="A1"), make_allocataire(matricule="A2")
     back = make_allocataire(matricule="0000001", closed_on=date(2026, 1, 1))
     wrong = line(matricule="A2", date_naissance="2999-01-01")
-    done = load(tmp_path, f"{HEADER}\n{LINE}\n{wrong}", is_full_extract=True, accept_rejections=True)
+    content = f"{HEADER}\n{LINE}\n{wrong}"
+    with pytest.raises(ImportRefused, match="ferait clore 1 dossiers sur 2, plus de 1 %"):
+        load(tmp_path, content, is_full_extract=True, accept_rejections=True)
+    assert set(Allocataire.objects.values_list("closed_on", flat=True)) == {None, date(2026, 1, 1)}, "nothing applied"
+    done = load(tmp_path, content, is_full_extract=True, accept_rejections=True, accept_closures=True)
     closed = {p.pk: p.closed_on for p in Allocataire.objects.all()}
     assert closed == {absent.pk: date(2026, 3, 3), refused.pk: None, back.pk: None}
-    assert "clos : 1" in done.problem
+    assert (done.closed_count, done.changes) == (1, {"nom": 1, "dossier clos le": 1} | done.changes)
 
 
 def test_full_extract_closes_nobody_when_somebody_is_unreadable(tmp_path: Path) -> None:
@@ -166,7 +165,43 @@ def test_full_extract_closes_nobody_when_somebody_is_unreadable(tmp_path: Path) 
     done = load(tmp_path, f"{HEADER}\n{LINE}\nx;y\n", is_full_extract=True, accept_rejections=True)
     person.refresh_from_db()
     assert person.closed_on is None
-    assert done.problem.startswith("Aucun dossier n’a été clos : 1 lignes")
+    assert done.problem.startswith("Aucun dossier n’est clos : 1 lignes")
+
+
+# --- Large files ---------------------------------------------------------------------------------------
+
+
+def test_first_large_import_builds_its_indexes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(population_staging, "_LARGE", 10)
+    definitions = (
+        "SELECT indexdef FROM pg_indexes WHERE tablename = 'campaigns_allocataire' UNION "
+        "SELECT conname || pg_get_constraintdef(oid) FROM pg_constraint "
+        "WHERE conrelid = 'campaigns_allocataire'::regclass ORDER BY 1"
+    )
+    before = fetch(definitions)
+    dropped: list[str] = []
+    execute = population_staging._execute
+
+    def listen(query: Any) -> None:
+        dropped.append(query.as_string())
+        execute(query)
+
+    monkeypatch.setattr(population_staging, "_execute", listen)
+    lines = [line(matricule=f"M{number}") for number in range(50)]
+    assert load(tmp_path, "\n".join([HEADER, *lines])).created_count == 50
+    assert any(text.startswith("DROP INDEX") for text in dropped), "the index path was taken"
+    assert fetch(definitions) == before
+    dropped.clear()
+    assert load(tmp_path, "\n".join([HEADER, *lines, line(matricule="M50")])).created_count == 1
+    assert not any(text.startswith("DROP INDEX") for text in dropped), "the table is not empty any more"
+
+
+def test_plain_and_looked_at_blocks_read_the_same(tmp_path: Path) -> None:
+    """One stray line has its whole block looked at line by line: the others must not notice."""
+    lines = [line(matricule=f"M{n}", prenom=" Léa ", mobile="06 12 34 56 78") for n in range(40)]
+    load(tmp_path, "\r\n".join([HEADER, *lines]))
+    done = load(tmp_path, "\n".join([HEADER, *lines, "a;b", '"x', LINE.replace("Léa", "\x07")]), accept_rejections=True)
+    assert (done.unchanged_count, done.rejected_count) == (40, 3)
 
 
 # --- Accidents --------------------------------------------------------------------------------------
@@ -184,8 +219,9 @@ def test_import_that_dies_changes_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     before = fetch("SELECT * FROM campaigns_allocataire")
     with monkeypatch.context() as patch:
         patch.setattr(population_staging, "close_absent", die)
+        content = f"{HEADER}\n{line(matricule='A1')}\n{line(matricule='A2')}"
         with pytest.raises(Died):
-            load(tmp_path, f"{HEADER}\n{line(prenom='Zoé')}\n{line(matricule='2')}", is_full_extract=True)
+            load(tmp_path, content, is_full_extract=True, accept_closures=True)
     assert fetch("SELECT * FROM campaigns_allocataire") == before
     load(tmp_path, f"{HEADER}\n{LINE}")
     assert PopulationImport.objects.filter(problem__startswith="Import interrompu").count() == 1
@@ -197,7 +233,7 @@ def test_failure_of_the_database_is_told_without_values(
     def fail(*_args: Any) -> None:
         raise DatabaseError("duplicate key (matricule)=(0000001)")
 
-    monkeypatch.setattr(population_staging, "upsert", fail)
+    monkeypatch.setattr(population_staging, "write", fail)
     with pytest.raises(ImportRefused, match="La base a refusé") as refusal:
         load(tmp_path, f"{HEADER}\n{LINE}")
     assert "0000001" not in caplog.text + str(refusal.value) + str(refusal.value.__cause__)

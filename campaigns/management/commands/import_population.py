@@ -21,6 +21,7 @@ class Command(BaseCommand):
             help="dit ce que porte une colonne ; sans champ après le signe =, la colonne est ignorée",
         )
         parser.add_argument("--accept-rejections", action="store_true", help="importe même au-delà de 1 %% de rejets")
+        parser.add_argument("--accept-closures", action="store_true", help="clôt même plus de 1 %% des dossiers")
         parser.add_argument("--full", action="store_true", help="extraction complète : clôt les dossiers absents")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -32,11 +33,19 @@ class Command(BaseCommand):
                 now=read_now(),
                 mapping=dict(pair.partition("=")[::2] for pair in options["map"]),
                 accept_rejections=options["accept_rejections"],
+                accept_closures=options["accept_closures"],
                 is_full_extract=options["full"],
             )
         except ImportRefused as refusal:
             raise CommandError(str(refusal)) from None
         self.stdout.write(
             f"{done.read_count} lignes lues : {done.created_count} créées, {done.updated_count} modifiées, "
-            f"{done.unchanged_count} inchangées, {done.rejected_count} rejetées. {done.problem}".strip()
+            f"{done.unchanged_count} inchangées, {done.rejected_count} rejetées."
         )
+        if done.closed_count:
+            self.stdout.write(f"{done.closed_count} dossiers absents de l’extraction complète, clos.")
+        for title, counts in (("Réparé", done.repairs), ("Laissé vide", done.emptied), ("Modifié", done.changes)):
+            for reason, count in counts.items():
+                self.stdout.write(f"{title} — {reason} : {count}")
+        if done.problem:
+            self.stdout.write(done.problem)
