@@ -132,16 +132,18 @@ def build_candidates(
     night_on: date,
     now: datetime,
     steps: Iterable[tuple[str, str]] | None = None,
+    only: int | None = None,
 ) -> Candidates:
     """Fill ``candidate`` for that night and count it. To be called in a transaction.
 
     Whoever is in an audience of this campaign within the plan's re-entry delay is no candidate. ``steps``: (arm,
-    channel) of a campaign that is only imagined; by default those of ``campaign``.
+    channel) of a campaign that is only imagined; by default those of ``campaign``. ``only``: one person, not all.
     """
     values = _values(campaign, night_on, now, campaign.steps.values_list("arm", "channel") if steps is None else steps)
     with connection.cursor() as cursor:
         cursor.execute(CREATE)
-        cursor.execute(*_merge_values(_fill_sql(), values, *_select_ids(criteria, night_on)))
+        fill = _fill_sql() + (" AND a.id = %(only)s" if only else "")
+        cursor.execute(*_merge_values(fill, {**values, "only": only}, *_select_ids(criteria, night_on)))
         cursor.execute("ANALYZE candidate")
         cursor.execute(OPPOSE.format(refusals=_refusals()), values)
         for reason in Exclusion:

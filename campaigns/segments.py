@@ -3,12 +3,12 @@
 Every leaf is two-valued (an unknown fact is false, never NULL), so that « not » is an exact complement.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, In, IsNull, LessThan, LessThanOrEqual
 from django.utils import timezone
 
@@ -67,11 +67,26 @@ def count_matching(criteria: Mapping[str, Any], *, today: date) -> int:
     return matching(criteria, today=today).count()
 
 
+def holding(nodes: Sequence[Mapping[str, Any]], *, allocataire_id: int, today: date) -> list[bool]:
+    """Which of these valid criteria one person meets: the conditions that ``matching`` compiles, in one query."""
+    catalogue = load_catalogue()
+    verdicts = {
+        f"holds_{place}": Case(When(_compile(node, catalogue, today), then=Value(True)), default=Value(False))
+        for place, node in enumerate(nodes)
+    }
+    return list(Allocataire.objects.order_by().annotate(**verdicts).values_list(*verdicts).get(pk=allocataire_id))
+
+
 def explain_criteria(criteria: Mapping[str, Any]) -> str:
     """The criteria in one French sentence, with the names of territories. Raises ``InvalidCriteria``."""
+    return explain(criteria, catalogue_naming(criteria))
+
+
+def catalogue_naming(criteria: Mapping[str, Any]) -> Catalogue:
+    """The catalogue with the names of the communes that these criteria hold. Raises ``InvalidCriteria``."""
     catalogue = load_catalogue()
     check_or_refuse(criteria, catalogue)
-    return explain(criteria, _with_commune_names(catalogue, criteria))
+    return _with_commune_names(catalogue, criteria)
 
 
 def _with_commune_names(catalogue: Catalogue, criteria: Mapping[str, Any]) -> Catalogue:
