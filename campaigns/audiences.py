@@ -9,7 +9,7 @@ from django.db.models import Count, Q
 
 from campaigns.candidates import STRATUM, Candidates, build_candidates
 from campaigns.enums import CONTROL_ARM, CampaignStatus
-from campaigns.models import Audience, Campaign, Member
+from campaigns.models import Audience, Campaign, Member, refresh_statistics
 from campaigns.rules.draw import Person, Shares, allocate, draw, merge_small_strata, split_shares, wave_seed
 from campaigns.rules.lifecycle import fingerprint
 
@@ -111,6 +111,7 @@ def _freeze(campaign: Campaign, candidates: Candidates, night_on: date, now: dat
         shares=[[code, str(share)] for code, share in shares.arms],
     )
     _insert_members(audience, drawn_in, quotas)
+    refresh_statistics(Member, written=candidates.targeted)
     return audience
 
 

@@ -7,8 +7,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from campaigns.enums import AmountNature, OutcomeStage
-from campaigns.models import Campaign
+from campaigns.models import Campaign, refresh_statistics
 from outreach.enums import CallResult, TouchStatus
+from outreach.models import Outcome
 from outreach.rules.attribution import RULE_VERSION
 
 
@@ -20,6 +21,7 @@ def attribute_outcomes(*, campaign: Campaign, now: datetime) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_ATTRIBUTE, _parameters(campaign, now))
         written: int = cursor.rowcount
+        refresh_statistics(Outcome, written=written)
     return written
 
 

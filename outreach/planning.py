@@ -11,11 +11,12 @@ from django.conf import settings
 from django.db import connection, models, transaction
 
 from campaigns.enums import Channel
-from campaigns.models import Allocataire, Audience, Step
+from campaigns.models import Allocataire, Audience, ContactFact, Step, refresh_statistics
 from campaigns.rules.calendar import Territory, local_day
 from campaigns.rules.keyed_hash import KEYED_HASH_SQL, hash_pads
 from outreach import planning_sql as sql
 from outreach.enums import Suppression
+from outreach.models import Touch
 from outreach.rules.planning import Slot, slot_of
 from outreach.windows import contact_hours, territory_of_commune
 
@@ -58,6 +59,7 @@ def plan_wave(*, audience: Audience, now: datetime) -> dict[str, int]:
             sql.PLAN.format(candidates=candidates, keyed_hash=keyed_hash), values | _wave_values(audience, now)
         )
         counts = dict(cursor.fetchall())
+        refresh_statistics(Touch, ContactFact, written=sum(counts.values()))
     logger.info("wave planned audience=%s counts=%s", audience.pk, counts)
     return {
         "planned": counts.get("", 0),

@@ -6,6 +6,7 @@ from campaigns.models.clock import AppNow, ClockShift, read_now, set_clock
 from campaigns.models.imports import ImportStatus, PopulationImport, RejectedLine
 from campaigns.models.opposition import Opposition
 from campaigns.models.plan import Plan, PlanStep, RegularisationKind
+from campaigns.models.planner import refresh_statistics
 from campaigns.models.segment import Segment
 from campaigns.models.territory import Commune, Epci
 from campaigns.models.user import User
@@ -35,5 +36,6 @@ __all__ = [
     "Step",
     "User",
     "read_now",
+    "refresh_statistics",
     "set_clock",
 ]

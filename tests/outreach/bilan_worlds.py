@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from campaigns.enums import CONTROL_ARM, CampaignStatus, Channel
-from campaigns.models import Allocataire, Audience, Campaign, Member, RegularisationKind
+from campaigns.models import Allocataire, Audience, Campaign, Member, RegularisationKind, refresh_statistics
 from outreach.enums import CallResult, TouchStatus
 from outreach.models import Attempt, Call, CallAttempt, Regularisation, RegularisationImport, Touch
 from tests.factories import make_allocataires, make_audience, make_campaign, make_plan, step_values
@@ -48,6 +48,7 @@ def make_wave(
     members = Member.objects.bulk_create(
         [Member(audience=audience, campaign=campaign, allocataire=person, arm=code) for person, code in drawn]
     )
+    refresh_statistics(Allocataire, Member, written=len(members))
     return campaign, {code: [m for m in members if m.arm == code] for code in arms}
 
 
@@ -88,6 +89,7 @@ def contact(members: Sequence[Member], status: str = TouchStatus.DELIVERED) -> l
                 for touch in touches
             ]
         )
+    refresh_statistics(Touch, Attempt, Call, CallAttempt, written=len(touches))
     return touches
 
 
