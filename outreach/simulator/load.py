@@ -16,7 +16,7 @@ from campaigns.models import Campaign, Opposition, read_now
 from campaigns.oppositions import record_opposition
 from campaigns.plan_catalogue import import_plans, read_shipped_plans
 from outreach.enums import AttemptStatus, TouchStatus
-from outreach.models import Attempt, ProviderEvent, Touch
+from outreach.models import Attempt, Touch
 from outreach.reconciliation import resolve_touch
 from outreach.rules.retry import LOOKUPS_BEFORE_RESEND, SILENCE_BEFORE_RESEND, Resolution
 from outreach.simulator.operator_desk import OperatorDesk
@@ -136,7 +136,6 @@ def _settle(stage: Stage, campaign: Campaign, observed: Observed) -> None:
     touches = Touch.objects.filter(campaign=campaign)
     for _ in range(ROUNDS):
         _wait(stage, campaign, observed, lambda: count_unsent(campaign), "à envoyer")
-        wait_until_none(ProviderEvent.objects.unapplied().count, label="messages de l’opérateur", say=stage.say)
         later = touches.filter(status=TouchStatus.PLANNED).order_by("due_at").first()
         if later:
             go_to(later.due_at)

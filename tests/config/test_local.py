@@ -96,6 +96,20 @@ def test_a_child_that_dies_is_said_with_its_last_lines(tmp_path: Path, monkeypat
         children.wait_until_ready()
 
 
+def test_a_child_is_killed_and_starts_again_under_another_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "LOGS", tmp_path)
+    port, children = free_port(), Processes()
+    server = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+    children.start("web", server, environment=os.environ, is_ready=lambda: listens(port))
+    children.wait_until_ready()
+    first = children._children[0].process
+    children.kill_and_restart("web")
+    assert first.returncode == -signal.SIGKILL
+    children.wait_until_ready()
+    assert children._children[0].process.pid != first.pid
+    children.stop()
+
+
 @pytest.mark.fault
 def test_children_die_with_a_killed_parent() -> None:
     """``kill -9`` of ``./dev`` leaves no orphan (Linux)."""
