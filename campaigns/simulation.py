@@ -13,9 +13,11 @@ from django.utils import timezone
 from campaigns.candidates import STRATUM, Candidates, build_candidates
 from campaigns.enums import CONTROL_ARM, Channel, Exclusion
 from campaigns.models import Campaign, Step
+from campaigns.pressure_report import Source, find_cap_sources
 from campaigns.rules.draw import allocate, merge_small_strata, split_shares
 from campaigns.rules.lifecycle import find_arm_problems
 from campaigns.rules.messages import InvalidText, MissingValue, render, sample_values, sms_parts
+from campaigns.rules.power import Power, judge_power
 
 EXAMPLES = 10
 SHOWN_DIGITS = 2
@@ -66,6 +68,8 @@ class Simulation:
     calls: int
     call_days: Decimal  # days of the whole team, at ``settings.CALLS_PER_DAY``
     examples: list[Example]
+    cap_sources: list[Source]  # campaigns whose contacts left people out
+    power: Power
 
 
 def simulate_campaign(*, campaign: Campaign, now: datetime) -> Simulation:
@@ -77,6 +81,7 @@ def simulate_campaign(*, campaign: Campaign, now: datetime) -> Simulation:
         criteria = campaign.segment.criteria if campaign.is_editable else campaign.criteria
         candidates = build_candidates(campaign=campaign, criteria=criteria, night_on=night_on, now=now)
         reach, examples = _count_reach(), _pick_examples()
+        sources = find_cap_sources(campaign=campaign, now=now)
     sizes = {} if problems else _arm_sizes(campaign, candidates)
     forecasts = [_forecast(step, sizes, reach, candidates.retained) for step in steps]
     people = Counter[str]()
@@ -97,6 +102,8 @@ def simulate_campaign(*, campaign: Campaign, now: datetime) -> Simulation:
         calls=people[Channel.CALL],
         call_days=(Decimal(people[Channel.CALL]) / settings.CALLS_PER_DAY).quantize(Decimal("0.1")),
         examples=examples,
+        cap_sources=sources,
+        power=judge_power(candidates.retained, float(campaign.control_share)),
     )
 
 

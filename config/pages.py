@@ -51,6 +51,12 @@ SETTINGS_LINKS = (
         "Code officiel géographique ; il donne l’EPCI, le fuseau et les jours fériés.",
     ),
     (
+        "Pression de contact",
+        "campaigns_contactfact_changelist",
+        "campaigns.view_contactfact",
+        "Combien de contacts chacun reçoit, qui est au plafond, et par quelles campagnes.",
+    ),
+    (
         "Nuits",
         "outreach_night_changelist",
         "outreach.view_night",

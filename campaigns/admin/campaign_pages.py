@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
 from campaigns.admin.badges import campaign_badge
+from campaigns.admin.campaign_limits import describe_limits
 from campaigns.admin.charts import BarChart, build_bar_chart, build_funnel, french_euros, french_number, french_percent
 from campaigns.admin.pages import crumb, render_page, require_permission
 from campaigns.enums import CONTROL_ARM, Channel, Exclusion
@@ -24,7 +25,8 @@ def show_simulation(request: HttpRequest, object_id: int) -> HttpResponse:
     require_permission(request, "campaigns.view_campaign")
     campaign = _get(object_id)
     try:
-        context = describe_simulation(simulate_campaign(campaign=campaign, now=read_now()))
+        simulation = simulate_campaign(campaign=campaign, now=read_now())
+        context = describe_simulation(simulation) | describe_limits(campaign, simulation)
     except InvalidCriteria as problem:
         context = {"criteria_errors": problem.errors}
     return _render(request, campaign, "campaigns/simulation.html", "Simulation", "simulation", **context)
@@ -97,7 +99,7 @@ def _get(object_id: int) -> Campaign:
 
 
 def _totals(waves: list[Audience]) -> dict[str, int]:
-    names = ("targeted_count", "retained_count", "control_count")
+    names = ("targeted_count", "retained_count", "control_count", "override_count")
     return {name: sum(getattr(wave, name) for wave in waves) for name in names}
 
 

@@ -5,11 +5,10 @@ Proportions are between 0 and 1 (0.0145, never 1.45); intervals are at 95 %. Cou
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, erfc, exp, gamma, sqrt
+from math import erfc, exp, gamma, sqrt
 from statistics import NormalDist, median
 
 _Z = NormalDist().inv_cdf(0.975)  # 95 %, two-sided
-_Z_POWER = NormalDist().inv_cdf(0.80)
 
 
 @dataclass(frozen=True)
@@ -179,46 +178,6 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[name]))
         adjusted[name] = highest
     return {name: adjusted[name] for name in p_values}
-
-
-def detectable_effect(audience: int, control_share: float, base_rate: float) -> float | None:
-    """Smallest uplift (as a proportion) that ``audience`` people show four times in five (power 80 %, test at 5 %).
-
-    Difference of two proportions, pooled variance under "no effect", each its own under the effect (Fleiss). None
-    when an arm is empty or even the greatest possible uplift would not show.
-    """
-    control = audience * control_share
-    treated = audience - control
-    if control < 1 or treated < 1:
-        return None
-    low, high = 0.0, 1.0 - base_rate
-    if _shortfall(high, treated, control, base_rate) > 0:
-        return None
-    for _ in range(60):
-        middle = (low + high) / 2
-        if _shortfall(middle, treated, control, base_rate) > 0:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def needed_audience(effect: float, control_share: float, base_rate: float) -> int | None:
-    """People needed, both arms together, to show ``effect`` four times in five: inverse of ``detectable_effect``."""
-    if effect <= 0 or not 0 < control_share < 1 or base_rate + effect > 1:
-        return None
-    # For fixed shares, the effect that shows is exactly proportional to 1 / √people.
-    reach = effect + _shortfall(effect, 1 - control_share, control_share, base_rate)
-    return ceil((reach / effect) ** 2)
-
-
-def _shortfall(effect: float, treated: float, control: float, base_rate: float) -> float:
-    """By how much ``effect`` falls short of what these sizes detect."""
-    rate = base_rate + effect
-    mean = (base_rate * control + rate * treated) / (control + treated)
-    under_null = sqrt(mean * (1 - mean) * (1 / control + 1 / treated))
-    under_effect = sqrt(base_rate * (1 - base_rate) / control + rate * (1 - rate) / treated)
-    return _Z * under_null + _Z_POWER * under_effect - effect
 
 
 def median_days(days: Sequence[int]) -> float | None:

@@ -14,16 +14,15 @@ from statsmodels.stats.proportion import (
     proportions_ztest,
 )
 
+from campaigns.rules.power import detectable_effect, needed_audience
 from outreach.rules.resampling import Amounts, bootstrap_difference
 from outreach.rules.statistics import (
     Interval,
     Sample,
     chi2_tail,
-    detectable_effect,
     holm,
     mantel_haenszel,
     median_days,
-    needed_audience,
     newcombe,
     number_needed,
     p_value,

@@ -1,0 +1,100 @@
+"""Contact pressure over all campaigns and channels: how many contacts people get, who is at the cap, through whom."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from campaigns.candidates import CAP
+from campaigns.enums import CampaignStatus, FactState
+from campaigns.models import Campaign
+
+# The busiest 30 days of each person around now, planned contacts included.
+BUSIEST = """
+SELECT busiest, count(*) FROM (
+    SELECT allocataire_id, max(contacts) AS busiest FROM (
+        SELECT allocataire_id, count(*) OVER (
+                   PARTITION BY allocataire_id ORDER BY at
+                   RANGE BETWEEN interval '30 days' - interval '1 microsecond' PRECEDING AND CURRENT ROW) AS contacts
+          FROM campaigns_contactfact
+         WHERE state = ANY(%(counted)s) AND NOT is_exempt
+           AND at > %(now)s - interval '30 days' AND at < %(now)s + interval '30 days') w
+     GROUP BY allocataire_id) p
+ GROUP BY busiest ORDER BY busiest"""
+
+COUNT_AT_CAP = f"SELECT count(*) FROM (SELECT id FROM campaigns_allocataire WHERE {CAP}) p"
+
+# Campaigns whose contacts fill the cap of some people; somebody contacted by two campaigns is counted in both.
+SOURCES = """
+SELECT c.id, c.name, c.priority, count(DISTINCT f.allocataire_id) AS people, count(*) AS contacts
+  FROM campaigns_contactfact f JOIN campaigns_campaign c ON c.id = f.campaign_id
+ WHERE f.state = ANY(%(counted)s) AND NOT f.is_exempt AND f.campaign_id <> %(campaign)s
+   AND f.at > %(now)s - interval '30 days' AND f.at < %(now)s + interval '30 days'
+   AND f.allocataire_id IN ({people})
+ GROUP BY c.id ORDER BY people DESC, c.name"""
+
+EVERYBODY_AT_CAP = f"SELECT id FROM campaigns_allocataire WHERE {CAP}"
+LEFT_OUT_BY_CAP = "SELECT id FROM candidate WHERE exclusion = 'PRESSION'"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A campaign among those that fill the cap: its priority (1 first), people concerned, its contacts with them."""
+
+    campaign: int
+    name: str
+    priority: int
+    people: int
+    contacts: int
+
+
+@dataclass(frozen=True)
+class Pressure:
+    """``distribution``: (contacts in the busiest 30 days, persons)."""
+
+    distribution: list[tuple[int, int]]
+    people_at_cap: int
+    sources: list[Source]
+
+
+def read_pressure(*, now: datetime) -> Pressure:
+    """Who is contacted how much, over all campaigns; counts only, whatever the size of the population."""
+    values = _values(0, now)
+    return Pressure(
+        distribution=[(contacts, people) for contacts, people in _rows(BUSIEST, values)],
+        people_at_cap=_rows(COUNT_AT_CAP, values)[0][0],
+        sources=[Source(*row) for row in _rows(SOURCES.format(people=EVERYBODY_AT_CAP), values)],
+    )
+
+
+def find_cap_sources(*, campaign: Campaign, now: datetime) -> list[Source]:
+    """From which campaigns come the contacts of the candidates left out by the cap.
+
+    To be called in the transaction of ``build_candidates``.
+    """
+    return [Source(*row) for row in _rows(SOURCES.format(people=LEFT_OUT_BY_CAP), _values(campaign.pk, now))]
+
+
+def list_campaigns_before(campaign: Campaign) -> list[Campaign]:
+    """Running campaigns that a night serves first: a lower number, then the older one; they reserve before it."""
+    running = Campaign.objects.filter(status=CampaignStatus.RUNNING).exclude(pk=campaign.pk)
+    own = (campaign.priority, campaign.pk)
+    return [each for each in running.order_by("priority", "pk") if (each.priority, each.pk) < own]
+
+
+def _values(campaign: int, now: datetime) -> dict[str, Any]:
+    return {
+        "campaign": campaign,
+        "now": now,
+        "counted": FactState.counted(),
+        "campaigns_7_days": settings.CAP_CAMPAIGNS_7_DAYS,
+        "contacts_30_days": settings.CAP_CONTACTS_30_DAYS,
+    }
+
+
+def _rows(statement: str, values: dict[str, Any]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall()
