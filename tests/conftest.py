@@ -22,7 +22,8 @@ PERSONAL = re.compile(r"(?:\+33|\b0)\s?[1-9](?:[\s.-]?\d{2}){4}\b|\b[\w.+-]+@[\w
 @pytest.fixture(autouse=True)
 def _stop_buttons(request: pytest.FixtureRequest) -> None:
     """Transactional tests empty every table; the stop buttons must exist or nothing may be sent."""
-    if "transactional_db" in request.fixturenames:
+    marker = request.node.get_closest_marker("django_db")
+    if "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction")):
         request.getfixturevalue("transactional_db")
         from outreach.models import Pause
 

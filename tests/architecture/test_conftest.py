@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.template import Context, engines
 from django.template.base import Origin, Template
 
+from outreach.models import Pause
 from tests.conftest import PERSONAL
 
 
@@ -44,6 +45,12 @@ def test_default_says_that_a_variable_may_be_absent(settings: pytest.FixtureRequ
 
 def _template(text: str, path: Path) -> Template:
     return Template(text, origin=Origin(str(path)), engine=engines["django"].engine)
+
+
+@pytest.mark.parametrize("time", ["first", "second"])
+@pytest.mark.django_db(transaction=True)
+def test_the_stop_buttons_outlive_transactional_tests(time: str) -> None:
+    assert set(Pause.objects.values_list("scope", flat=True)) == {"", "SMS", "EMAIL", "CALL"}
 
 
 @pytest.mark.django_db

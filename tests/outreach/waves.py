@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from campaigns.enums import Channel
 from campaigns.models import Allocataire, Audience, Campaign, Member, set_clock
-from outreach.models import Pause
 from outreach.planning import plan_wave
 from tests.factories import make_allocataires, make_audience, make_running_campaign
 
@@ -21,8 +19,6 @@ def make_wave(
     """A running campaign with one planned wave; the application's clock then reads ``at``."""
     people = people or make_allocataires(size)
     audience = make_frozen(people=people, **campaign)
-    # A transactional test before this one emptied every table, stop buttons included.
-    Pause.objects.bulk_create([Pause(scope=scope) for scope in ("", *Channel.values)], ignore_conflicts=True)
     plan_wave(audience=audience, now=PLANNED_AT)
     if at:
         set_clock(at)
