@@ -15,7 +15,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 
 from campaigns.enums import CONTROL_ARM, Exclusion, FactState
-from campaigns.models import Campaign, Opposition
+from campaigns.models import BadDestination, Campaign, Opposition
 from campaigns.rules.contactability import AGE_BANDS, OLDEST_BAND, UNKNOWN_AGE, UNKNOWN_EPCI, arm_channels
 from campaigns.rules.draw import SEPARATOR
 from campaigns.rules.keyed_hash import KEYED_HASH_SQL, hash_pads
@@ -47,6 +47,28 @@ SELECT a.id, a.matricule, a.mobile,
        SELECT 1 FROM campaigns_member m JOIN campaigns_audience u ON u.id = m.audience_id
         WHERE m.campaign_id = %(campaign)s AND m.allocataire_id = a.id
           AND u.superseded_at IS NULL AND u.night_on > %(reentry_after)s)
+"""
+
+# An address known to reach nobody, found in clear through the person it was noted for: hashing those of a whole
+# population costs a second at 100,000, and somebody else who holds it is stopped by its hash just before sending.
+BAD_ADDRESSES = f"""
+WITH bad AS MATERIALIZED (
+    SELECT DISTINCT d.channel || d.address AS way
+      FROM campaigns_baddestination b JOIN campaigns_allocataire a ON a.id = b.allocataire_id
+     CROSS JOIN LATERAL (VALUES ('SMS', a.mobile), ('EMAIL', a.email), ('CALL', a.mobile), ('CALL', a.landline))
+           AS d (channel, address)
+     WHERE b.corrected_at IS NULL AND b.channel IN ('', d.channel) AND d.address <> ''
+       AND b.destination_hash = {KEYED_HASH_SQL.format(value="d.address")}),
+reach AS (
+    SELECT a.id, array_remove(ARRAY[
+               CASE WHEN 'SMS' || a.mobile IN (SELECT way FROM bad) THEN 'SMS' END,
+               CASE WHEN 'EMAIL' || a.email IN (SELECT way FROM bad) THEN 'EMAIL' END,
+               CASE WHEN (a.mobile = '' OR 'CALL' || a.mobile IN (SELECT way FROM bad))
+                     AND (a.landline = '' OR 'CALL' || a.landline IN (SELECT way FROM bad)) THEN 'CALL' END], NULL)
+           AS lost
+      FROM candidate JOIN campaigns_allocataire a ON a.id = candidate.id)
+UPDATE candidate SET usable = ARRAY(SELECT unnest(usable) EXCEPT SELECT unnest(reach.lost) ORDER BY 1)
+  FROM reach WHERE reach.id = candidate.id AND usable && reach.lost
 """
 
 # A channel that the person refuses stops being usable.
@@ -145,6 +167,8 @@ def build_candidates(
         fill = _fill_sql() + (" AND a.id = %(only)s" if only else "")
         cursor.execute(*_merge_values(fill, {**values, "only": only}, *_select_ids(criteria, night_on)))
         cursor.execute("ANALYZE candidate")
+        if BadDestination.objects.to_correct().exists():
+            cursor.execute(BAD_ADDRESSES, values)
         cursor.execute(OPPOSE.format(refusals=_refusals()), values)
         for reason in Exclusion:
             condition = _condition(reason, campaign, values)

@@ -144,6 +144,12 @@ class OppositionSource(TextChoices):
     AGENT = "AGENT", "Enregistrée par un agent"
 
 
+class BadDestinationReason(TextChoices):
+    UNKNOWN = "INCONNU", "Numéro inconnu de l’opérateur"
+    NOT_A_MOBILE = "PAS_MOBILE", "Ce numéro ne reçoit pas de SMS"
+    SOMEBODY_ELSE = "FAUX_NUMERO", "Numéro d’une autre personne, dit au téléphone"
+
+
 class AttributeType(TextChoices):
     TEXT = "TEXTE", "Texte"
     NUMBER = "NOMBRE", "Nombre"

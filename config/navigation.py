@@ -31,7 +31,12 @@ TASKS = (
     Task("Appels", "outreach_call_changelist", "outreach.view_call"),
     Task("Réponses", "outreach_reply_changelist", "outreach.view_reply"),
     Task("Bilans", "outreach_outcome_changelist", "outreach.view_outcome", also=("campaigns_programme_changelist",)),
-    Task("Allocataires", "campaigns_allocataire_changelist", "campaigns.view_allocataire"),
+    Task(
+        "Allocataires",
+        "campaigns_allocataire_changelist",
+        "campaigns.view_allocataire",
+        also=("campaigns_baddestination_changelist",),
+    ),
     Task("Réglages", "reglages"),
 )
 

@@ -57,6 +57,12 @@ SETTINGS_LINKS = (
         "Combien de contacts chacun reçoit, qui est au plafond, et par quelles campagnes.",
     ),
     (
+        "Coordonnées à corriger",
+        "campaigns_baddestination_changelist",
+        "campaigns.view_baddestination",
+        "Les numéros que l’opérateur ou le téléphone disent mauvais : ils ne servent plus tant qu’ils sont là.",
+    ),
+    (
         "Nuits",
         "outreach_night_changelist",
         "outreach.view_night",

@@ -8,7 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from campaigns.enums import Channel, FactState, OppositionSource
+from campaigns.bad_destinations import Finding, record_bad_destinations
+from campaigns.enums import BadDestinationReason, Channel, FactState, OppositionSource
 from campaigns.locks import lock_people
 from campaigns.models import ContactFact, User
 from campaigns.oppositions import record_opposition
@@ -86,7 +87,8 @@ def record_call_result(
 ) -> CallAttempt:
     """Write the result of a ring; decide whether, and when, the person is rung again. ``minutes``: length of the call.
 
-    A refusal records the opposition to calls in the same transaction. Raises ``CallNotHeld``.
+    A refusal records the opposition to calls, a wrong number the address to correct, in the same transaction. Raises
+    ``CallNotHeld``.
     """
     with transaction.atomic():
         call = _lock_held(call, agent)
@@ -100,6 +102,9 @@ def record_call_result(
         _settle_touch(touch, result, slot, now)
         _settle_fact(touch, result, has_ended=slot is None, now=now)
         _settle_call(call, slot, now)
+        if result == CallResult.WRONG_NUMBER:  # somebody else answers there: nothing of hers may be sent to it
+            finding = Finding(touch.allocataire_id, touch.destination, "", BadDestinationReason.SOMEBODY_ELSE)
+            record_bad_destinations(findings=[finding], now=now)
         if result == CallResult.REFUSED:
             record_opposition(
                 allocataire_ids=[touch.allocataire_id],

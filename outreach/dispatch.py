@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import connection, transaction
 
+from campaigns.bad_destinations import Finding, record_bad_destinations
 from campaigns.enums import OppositionSource
 from campaigns.locks import lock_people
 from campaigns.models import Allocataire, Step, read_now
@@ -26,7 +27,7 @@ from outreach.channels.ports import Gateway, OutgoingMessage, SendOutcome, SendR
 from outreach.channels.registry import gateway_for
 from outreach.enums import Suppression
 from outreach.recording import Answer, record_answers
-from outreach.rules.delivery import Action, action_for
+from outreach.rules.delivery import Action, action_for, bad_number_reason
 from outreach.rules.retry import CLAIM_LEASE, CRASH_MARGIN
 from outreach.rules.stopping import WAITS_ALONE
 from outreach.stopping import current_fingerprints, stopping_values
@@ -217,11 +218,19 @@ class _Run:
         for intent, result in results:
             if action_for(result.error_code) == Action.OPPOSE:
                 self._oppose(intent, now)
+        record_bad_destinations(findings=self._bad_numbers(results), now=now)
         record_answers(answers=[_answer(intent, result) for intent, result in results], now=now)
         reached("6-recorded")
         for future in done:
             del self.on_the_wire[future]
             self._count(future.result())
+
+    def _bad_numbers(self, results: Sequence[tuple[Intent, SendResult]]) -> list[Finding]:
+        return [
+            Finding(intent.claimed.allocataire_id, intent.claimed.destination, self.channel, reason)
+            for intent, result in results
+            if (reason := bad_number_reason(result.error_code))
+        ]
 
     def _oppose(self, intent: Intent, now: datetime) -> None:
         """The person refused at the operator's: known before the answer is written, so that no crash loses it."""

@@ -90,6 +90,7 @@ def _candidates(index: int, step: Step) -> str:
 
 def _candidate_values(audience: Audience, steps: Sequence[Step]) -> dict[str, Any]:
     values: dict[str, Any] = {"audience": audience.pk, "launch_on": launch_day(audience)}
+    values |= hash_pads(settings.DESTINATION_HASH_KEY)
     for index, step in enumerate(steps):
         values |= {f"step_{index}": step.pk, f"arm_{index}": step.arm, f"offset_{index}": step.offset_days}
     return values
@@ -103,7 +104,6 @@ def _wave_values(audience: Audience, now: datetime) -> dict[str, Any]:
         "plan_code": campaign.plan.code,
         "theme": campaign.plan.theme,
         "is_exempt": campaign.plan.is_exempt_from_cap,
-        **hash_pads(settings.DESTINATION_HASH_KEY),
         "now": now,
     }
 

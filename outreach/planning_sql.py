@@ -1,6 +1,7 @@
 """The statements of ``outreach.planning``: one INSERT … SELECT a wave, whatever its size."""
 
 from campaigns.enums import CONTROL_ARM, Channel, FactState
+from campaigns.rules.keyed_hash import KEYED_HASH_SQL
 from outreach.enums import Suppression, TouchStatus
 
 LOCK = "SELECT pg_advisory_xact_lock(%s)"
@@ -17,7 +18,13 @@ CANDIDATES = f"""
 DESTINATIONS = {
     Channel.SMS: "CASE WHEN p.sms_allowed THEN p.mobile ELSE '' END",
     Channel.EMAIL: "CASE WHEN p.email_allowed THEN p.email ELSE '' END",
-    Channel.CALL: "CASE WHEN p.call_allowed THEN coalesce(nullif(p.mobile, ''), p.landline) ELSE '' END",
+    # The mobile, or the landline where the mobile is known to reach nobody.
+    Channel.CALL: f"""CASE WHEN NOT p.call_allowed THEN ''
+        WHEN p.mobile <> '' AND (p.landline = '' OR NOT EXISTS (
+            SELECT 1 FROM campaigns_baddestination b
+             WHERE b.allocataire_id = p.id AND b.corrected_at IS NULL AND b.channel IN ('', '{Channel.CALL}')
+               AND b.destination_hash = {KEYED_HASH_SQL.format(value="p.mobile")})) THEN p.mobile
+        ELSE p.landline END""",
 }
 
 DUE_DAYS = "SELECT DISTINCT step_id, commune, due_on FROM ({candidates}) AS candidates WHERE due_on IS NOT NULL"

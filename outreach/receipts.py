@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected
 
+from campaigns.bad_destinations import Finding, record_bad_destinations
 from campaigns.enums import CampaignStatus, Channel, FactState, OppositionSource
 from campaigns.lifecycle import pause_campaign
 from campaigns.locks import lock_people
@@ -22,6 +23,7 @@ from outreach.rules.delivery import (
     LATE_TRY_DELAY,
     Action,
     action_for,
+    bad_number_reason,
     deserves_late_try,
     fact_state,
     is_known_code,
@@ -134,6 +136,7 @@ def _apply_events(events: Sequence[ProviderEvent], now: datetime) -> int:
         news = _read_news(events, _lock_and_read_again(book))
         _write_attempts(news, now)
         _write_touches(sorted({one.known.touch_id for one in news}), now)
+        _note_bad_numbers(news, now)
         _pause_filtered(news, now)
         _mark_applied(events, now)
     return len(events)
@@ -273,6 +276,15 @@ def _decide(
     if status == TouchStatus.UNDELIVERED and deserves_late_try(codes) and now + LATE_TRY_DELAY < expires_at:
         status, due_at = TouchStatus.PLANNED, now + LATE_TRY_DELAY
     return touch_id, status.value, fact_state(status).value, due_at
+
+
+def _note_bad_numbers(news: Iterable[News], now: datetime) -> None:
+    findings = [
+        Finding(one.known.allocataire_id, one.known.destination, Channel.SMS, reason)
+        for one in news
+        if (reason := bad_number_reason(one.error_code))
+    ]
+    record_bad_destinations(findings=findings, now=now)
 
 
 def _pause_filtered(news: Iterable[News], now: datetime) -> None:

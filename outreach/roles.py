@@ -31,6 +31,8 @@ _WORKING = _READING_CAMPAIGNS | {
     "campaigns.add_accesslog",  # seeing contact points writes an access: who may not write one may not see them
     "campaigns.view_opposition",
     "campaigns.add_opposition",
+    "campaigns.view_baddestination",
+    "campaigns.change_baddestination",
     "outreach.view_call",
     "outreach.add_callattempt",
     "outreach.view_reply",

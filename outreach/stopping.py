@@ -82,12 +82,14 @@ CONDITIONS: Mapping[str, str] = {
           JOIN campaigns_plan_expected_kinds e ON e.regularisationkind_id = r.kind_id AND e.plan_id = c.plan_id
          WHERE r.allocataire_id = t.allocataire_id
            AND r.occurred_on BETWEEN a.night_on AND (clock.now AT TIME ZONE %(zone)s)::date)""",
-    # The address or the permission may have gone since the contact was planned.
+    # The address or the permission may have gone, or the address was found bad, since the contact was planned.
     "no_address": f"""NOT CASE t.channel
         WHEN '{Channel.SMS}' THEN p.sms_allowed AND p.mobile = t.destination
         WHEN '{Channel.EMAIL}' THEN p.email_allowed AND p.email = t.destination
         WHEN '{Channel.CALL}' THEN p.call_allowed AND t.destination IN (p.mobile, p.landline)
-        ELSE false END OR t.destination = ''""",
+        ELSE false END OR t.destination = '' OR EXISTS (
+        SELECT 1 FROM campaigns_baddestination b
+         WHERE b.destination_hash = t.destination_hash AND b.corrected_at IS NULL AND b.channel IN ('', t.channel))""",
     "expired": "t.expires_at <= clock.now",
     "awaits_reading": AWAITS_READING,
     "outside_window": "t.due_at > clock.now OR t.closes_at <= clock.now + %(time_left)s",

@@ -1,6 +1,7 @@
 from campaigns.admin import (
     accounts,
     allocataires,
+    bad_destinations,
     campaigns,
     imports,
     plans,
@@ -14,6 +15,7 @@ from campaigns.admin import (
 __all__ = [
     "accounts",
     "allocataires",
+    "bad_destinations",
     "campaigns",
     "imports",
     "plans",

@@ -1,6 +1,7 @@
 from campaigns.models.access import AccessLog
 from campaigns.models.allocataire import Allocataire, ExtraAttribute
 from campaigns.models.audience import Audience, ContactFact, Member
+from campaigns.models.bad_destination import BadDestination
 from campaigns.models.campaign import Campaign, CampaignMove, Programme, Step
 from campaigns.models.clock import AppNow, ClockShift, read_now, set_clock
 from campaigns.models.imports import ImportStatus, PopulationImport, RejectedLine
@@ -16,6 +17,7 @@ __all__ = [
     "Allocataire",
     "AppNow",
     "Audience",
+    "BadDestination",
     "Campaign",
     "CampaignMove",
     "ClockShift",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from campaigns.enums import FactState
+from campaigns.enums import BadDestinationReason, FactState
 from outreach.enums import AttemptStatus, TouchStatus
 
 
@@ -117,6 +117,12 @@ TWILIO_CODES: dict[str, Code] = {
     "30036": Code(_REFUSED),  # validity period passed
 }
 EXPIRED_CODE = "30036"
+_BAD_NUMBERS = {
+    "21211": BadDestinationReason.UNKNOWN,
+    "21614": BadDestinationReason.NOT_A_MOBILE,
+    "30005": BadDestinationReason.UNKNOWN,
+    "30006": BadDestinationReason.NOT_A_MOBILE,
+}
 
 _FACT_STATES: dict[str, FactState] = {
     TouchStatus.SUBMITTED: FactState.SUBMITTED,
@@ -154,6 +160,11 @@ def action_for(error_code: str) -> Action:
     """What to do about a code. ``NONE`` for an unknown one: its state is taken at its word."""
     known = TWILIO_CODES.get(error_code)
     return known.action if known else Action.NONE
+
+
+def bad_number_reason(error_code: str) -> BadDestinationReason | None:
+    """Why the number is to be corrected; None when the code says nothing against it."""
+    return _BAD_NUMBERS.get(error_code)
 
 
 def is_known_code(error_code: str) -> bool:

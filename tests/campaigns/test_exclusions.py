@@ -12,8 +12,9 @@ from campaigns.audiences import (
     count_exclusions,
     freeze_audience,
 )
-from campaigns.enums import Channel, Exclusion, FactState, PlanMode
-from campaigns.models import Allocataire, Audience, Campaign, ContactFact, Opposition
+from campaigns.bad_destinations import Finding, mark_corrected, record_bad_destinations
+from campaigns.enums import BadDestinationReason, Channel, Exclusion, FactState, PlanMode
+from campaigns.models import Allocataire, Audience, BadDestination, Campaign, ContactFact, Opposition
 from campaigns.oppositions import hash_destination
 from campaigns.rules.contactability import is_reachable, stratum_of, usable_channels
 from campaigns.rules.pressure import Contact, Limits, breaks_cap
@@ -69,6 +70,52 @@ def exclusion_of(person: Allocataire, **campaign_values) -> str:
 )
 def test_what_the_file_says(values, reason):
     assert exclusion_of(make_allocataire(**values)) == reason
+
+
+CALL_STEPS = [step_values(Channel.CALL)]
+
+
+@pytest.mark.parametrize(
+    ("channel", "number", "steps", "reason"),
+    [
+        (Channel.SMS, "mobile", None, Exclusion.NO_ADDRESS),
+        ("", "mobile", None, Exclusion.NO_ADDRESS),
+        (Channel.CALL, "mobile", None, ""),
+        (Channel.SMS, "landline", None, ""),
+        ("", "mobile", CALL_STEPS, ""),  # the landline is left
+        (Channel.EMAIL, "email", [step_values(Channel.EMAIL)], Exclusion.NO_ADDRESS),
+    ],
+)
+def test_an_address_to_correct_is_no_address(channel, number, steps, reason):
+    person = make_allocataire()
+    finding = Finding(person.pk, getattr(person, number), channel, BadDestinationReason.UNKNOWN)
+    assert record_bad_destinations(findings=[finding], now=NOW) == 1
+    record_bad_destinations(findings=[finding], now=NOW)
+    assert BadDestination.objects.count() == 1
+    assert exclusion_of(person, steps=steps) == reason
+
+
+def test_no_number_left_to_ring():
+    person = make_allocataire()
+    findings = [
+        Finding(person.pk, number, Channel.CALL, BadDestinationReason.UNKNOWN)
+        for number in (person.mobile, person.landline)
+    ]
+    record_bad_destinations(findings=findings, now=NOW)
+    assert exclusion_of(person, steps=CALL_STEPS) == Exclusion.NO_ADDRESS
+
+
+@pytest.mark.parametrize("way", ["another number", "corrected"])
+def test_a_corrected_address_is_used_again(way):
+    person = make_allocataire()
+    record_bad_destinations(
+        findings=[Finding(person.pk, person.mobile, "", BadDestinationReason.SOMEBODY_ELSE)], now=NOW
+    )
+    if way == "corrected":
+        assert mark_corrected(ids=BadDestination.objects.values_list("pk", flat=True), now=NOW) == 1
+    else:
+        Allocataire.objects.filter(pk=person.pk).update(mobile="+33611111111")
+    assert exclusion_of(person) == ""
 
 
 @pytest.mark.parametrize(

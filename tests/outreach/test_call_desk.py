@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from campaigns.enums import CampaignStatus, Channel, FactState
-from campaigns.models import Allocataire, Campaign, ContactFact, Opposition, User
+from campaigns.bad_destinations import Finding, record_bad_destinations
+from campaigns.enums import BadDestinationReason, CampaignStatus, Channel, FactState
+from campaigns.models import Allocataire, BadDestination, Campaign, ContactFact, Opposition, User
 from outreach.call_desk import CallNotHeld, build_call_list, record_call_result, release_call, take_next_call
 from outreach.enums import CallResult, ReplyClass, Suppression, TouchStatus
 from outreach.models import Call, CallAttempt, Reply, Touch
@@ -126,6 +127,16 @@ def test_a_result_that_ends(agent: User, result: str, status: str, state: str) -
     assert (CallAttempt.objects.get().result, CallAttempt.objects.get().minutes) == (result, 3)
     assert take_next_call(agent=agent, now=MORNING) is None
     assert Opposition.objects.filter(channel=Channel.CALL).exists() == (result == CallResult.REFUSED)
+    found = list(BadDestination.objects.values_list("destination_hash", "channel"))
+    assert found == ([(touch.destination_hash, "")] if result == CallResult.WRONG_NUMBER else [])
+
+
+def test_the_landline_is_rung_where_the_mobile_is_somebody_elses(agent: User) -> None:
+    person = make_allocataire()
+    finding = Finding(person.pk, person.mobile, "", BadDestinationReason.SOMEBODY_ELSE)
+    record_bad_destinations(findings=[finding], now=PLANNED_AT)
+    make_wave(people=[person], steps=CALL_STEP)
+    assert Touch.objects.get().destination == person.landline
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from uuid import uuid4
 
 import pytest
 
-from campaigns.enums import CampaignStatus, Channel, FactState, OppositionSource
-from campaigns.models import Campaign, CampaignMove, ContactFact, Opposition
+from campaigns.enums import BadDestinationReason, CampaignStatus, Channel, FactState, OppositionSource
+from campaigns.models import BadDestination, Campaign, CampaignMove, ContactFact, Opposition
 from outreach.channels.ports import SendOutcome, SendResult
 from outreach.enums import AttemptStatus, EventKind, Suppression, TouchStatus
 from outreach.models import Attempt, ProviderEvent, Touch
@@ -182,6 +182,25 @@ def test_unsubscribed_at_the_operator_is_an_opposition() -> None:
     pending.refresh_from_db()
     assert (pending.status, pending.reason) == (TouchStatus.SUPPRESSED, Suppression.OPPOSED)
     assert states_of(attempt)[1] == TouchStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("30005", BadDestinationReason.UNKNOWN),
+        ("30006", BadDestinationReason.NOT_A_MOBILE),
+        ("30008", None),
+        ("30003", None),
+    ],
+)
+def test_a_number_that_reaches_nobody_is_to_be_corrected(code: str, reason: str | None) -> None:
+    attempt = make_sent()
+    hear(attempt, "undelivered", code)
+    hear(attempt, "undelivered", code)
+    apply_receipts(now=NOW)
+    found = list(BadDestination.objects.values_list("allocataire", "destination_hash", "channel", "reason"))
+    touch = attempt.touch
+    assert found == ([(touch.allocataire_id, touch.destination_hash, "SMS", reason)] if reason else [])
 
 
 def test_a_contact_closed_by_hand_is_not_reopened() -> None:

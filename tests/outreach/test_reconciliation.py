@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from campaigns.enums import FactState
-from campaigns.models import Allocataire, ContactFact, Opposition, Plan, set_clock
+from campaigns.models import Allocataire, BadDestination, ContactFact, Opposition, Plan, set_clock
 from outreach import dispatch
 from outreach.channels.fake import FakeGateway, accept
 from outreach.channels.ports import OutgoingMessage, SendOutcome, SendResult
@@ -100,6 +100,7 @@ def test_a_refusal_frees_the_place_in_the_cap(operator: FakeGateway) -> None:
     send_at(MORNING)
     assert state() == (TouchStatus.FAILED, FactState.RELEASED)
     assert Attempt.objects.get().error_code == "21211"
+    assert BadDestination.objects.get().destination_hash == Touch.objects.get().destination_hash
 
 
 def test_a_refusal_made_at_the_operator_is_an_opposition(operator: FakeGateway) -> None:

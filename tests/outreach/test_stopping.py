@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from campaigns.enums import CampaignStatus, Channel, FactState, OppositionSource, OutcomeStage
-from campaigns.models import Allocataire, Campaign, ContactFact, Opposition, RegularisationKind, Step
+from campaigns.enums import BadDestinationReason, CampaignStatus, Channel, FactState, OppositionSource, OutcomeStage
+from campaigns.models import Allocataire, BadDestination, Campaign, ContactFact, Opposition, RegularisationKind, Step
 from campaigns.oppositions import hash_destination
 from outreach import dispatch, dispatch_sql
 from outreach.channels.fake import FakeGateway
@@ -92,6 +92,15 @@ def contacted(*days_ago: int, **values: Any) -> None:
         )
 
 
+def bad(**values: Any) -> None:
+    """The number was found to reach nobody."""
+    values = {
+        "allocataire": a_touch().allocataire, "destination_hash": a_touch().destination_hash, "since": MORNING,
+        "reason": BadDestinationReason.UNKNOWN, **values,
+    }  # fmt: skip
+    BadDestination.objects.create(**values)
+
+
 def answer(**values: Any) -> None:
     """A reply that may be a refusal and that nobody has read yet."""
     values = {
@@ -145,6 +154,8 @@ SITUATIONS: dict[str, list[Callable[[], Any]]] = {
         lambda: change(Allocataire, sms_allowed=False),
         lambda: change(Allocataire, mobile="+33600000000"),
         lambda: change(Allocataire, mobile=""),
+        lambda: bad(channel=Channel.SMS),
+        lambda: bad(channel=""),
     ],
     "expired": [lambda: change(Touch, expires_at=MORNING)],
     "awaits_reading": [
@@ -248,6 +259,9 @@ def happen_once_claimed(situation: Callable[[], Any], monkeypatch: pytest.Monkey
         lambda: earlier_attempt(status=AttemptStatus.FAILED),
         lambda: earlier_attempt(status=AttemptStatus.UNCONFIRMED),  # a re-send that was decided
         lambda: Pause.objects.filter(scope="EMAIL").update(is_paused=True),
+        lambda: bad(channel=Channel.CALL),
+        lambda: bad(channel=Channel.SMS, corrected_at=MORNING),
+        lambda: bad(channel=Channel.SMS, destination_hash="autre"),
         lambda: answer(handled_at=MORNING),
         lambda: answer(kind=ReplyClass.ORDINARY),
         lambda: answer(allocataire=None, sender_hash="autre"),
