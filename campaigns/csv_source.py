@@ -56,8 +56,7 @@ def open_source(path: Path) -> CsvSource:
         cells = split_line(header, separator)
     except InvalidLine as refusal:
         raise UnreadableFile(f"Première ligne : {refusal}") from None
-    sha256, line_count = _fingerprint(path)
-    return CsvSource(path, sha256, encoding, separator, cells, line_count)
+    return CsvSource(path, sha256_of(path), encoding, separator, cells, _count_ends(path))
 
 
 def read_records(source: CsvSource) -> Iterator[tuple[int, list[str] | InvalidLine]]:
@@ -233,11 +232,11 @@ def _decodes(line: bytes) -> bool:
     return True
 
 
-def _fingerprint(path: Path) -> tuple[str, int]:
-    """SHA-256 and number of ends of lines."""
-    digest, lines = hashlib.sha256(), 0
+def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-            lines += block.count(b"\n")
-    return digest.hexdigest(), lines
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _count_ends(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK), b""))

@@ -12,7 +12,7 @@ from django.db import Error, transaction
 from django.utils import timezone
 
 from campaigns import population_staging as staging
-from campaigns.csv_source import CsvSource, UnreadableFile, open_source, read_blocks
+from campaigns.csv_source import CsvSource, UnreadableFile, open_source, read_blocks, sha256_of
 from campaigns.models import (
     Allocataire,
     Commune,
@@ -26,11 +26,13 @@ from campaigns.rules.nir import holds_nir
 from campaigns.rules.population_columns import InvalidHeader, InvalidLine, map_header
 from campaigns.rules.population_lines import Block, BlockParser
 from campaigns.rules.population_values import InvalidValue, parse_matricule
+from campaigns.workbooks import UnreadableWorkbook, readable_as_csv
 
 logger = logging.getLogger(__name__)
 
 ASKING_SHARE = 0.01  # of rejected lines, or of files to close: beyond it, somebody looks before anything is applied
 _BATCH = 2_000
+_CAF_WIDTH = 7
 _PROGRESS = 4  # blocks read between two figures shown
 
 
@@ -90,11 +92,13 @@ def _read_and_apply(record: PopulationImport, path: Path, now: datetime) -> None
             raise _refuse(record, "Un autre import de population est en cours. Attendre sa fin.", now)
         _mark_interrupted(record, now)
         try:
-            source = open_source(path)
-            reading = _Reading(source, _parser_for(source, record.mapping, now))
-            record.sha256, record.expected_count = source.sha256, source.line_count
-            problem = _stage_and_apply(record, reading, now)
-        except (UnreadableFile, InvalidHeader) as refusal:
+            with readable_as_csv(path) as csv_path:
+                source = open_source(csv_path)
+                width = _matricule_width(is_from_workbook=csv_path != path)
+                reading = _Reading(source, _parser_for(source, record.mapping, now, width))
+                record.sha256, record.expected_count = sha256_of(path), source.line_count
+                problem = _stage_and_apply(record, reading, now)
+        except (UnreadableFile, UnreadableWorkbook, InvalidHeader) as refusal:
             raise _refuse(record, str(refusal), now) from None
         except (Error, psycopg.Error) as failure:
             # The database quotes values in its messages: only the class of the failure goes out.
@@ -153,7 +157,14 @@ def _apply(record: PopulationImport, reading: _Reading, columns: Sequence[str], 
     return ""
 
 
-def _parser_for(source: CsvSource, mapping: Mapping[str, str], now: datetime) -> BlockParser:
+def _matricule_width(*, is_from_workbook: bool) -> int:
+    """Length below which a matricule of digits lost its first zeros. Nobody known yet: a workbook's numeric cells lose
+    them for certain, and the Caf number their allocataires on seven digits."""
+    known = staging.matricule_width()
+    return known if known is not None else _CAF_WIDTH * is_from_workbook
+
+
+def _parser_for(source: CsvSource, mapping: Mapping[str, str], now: datetime, matricule_width: int) -> BlockParser:
     extras = dict(ExtraAttribute.objects.values_list("code", "type"))
     communes = frozenset(Commune.objects.values_list("code", flat=True))
     return BlockParser(
@@ -162,7 +173,7 @@ def _parser_for(source: CsvSource, mapping: Mapping[str, str], now: datetime) ->
         extras=extras,
         communes=communes,
         today=timezone.localdate(now),
-        matricule_width=staging.matricule_width(),
+        matricule_width=matricule_width,
     )
 
 

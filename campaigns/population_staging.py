@@ -77,13 +77,15 @@ def copy_rows(fields: Sequence[str], rows: str) -> None:
         copy.write(rows)
 
 
-def matricule_width() -> int:
-    """The one length of all known matricules made of digits, 0 when they have several or are none."""
+def matricule_width() -> int | None:
+    """The one length of all known matricules made of digits; 0 when they have several, None when there are none."""
     lengths = _fetch(
-        sql.SQL(
-            "SELECT DISTINCT length(matricule) FROM {target} WHERE matricule ~ '^[0-9]+$' LIMIT 2"
-        ).format(target=TARGET)
-    )  # fmt: skip
+        sql.SQL("SELECT DISTINCT length(matricule) FROM {target} WHERE matricule ~ '^[0-9]+$' LIMIT 2").format(
+            target=TARGET
+        )
+    )
+    if not lengths:
+        return None
     return int(lengths[0][0]) if len(lengths) == 1 else 0
 
 

@@ -121,7 +121,7 @@ def test_nir_in_the_name_of_the_file(tmp_path: Path) -> None:
         (codecs.BOM_UTF8, "est vide"),
         (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "une image"),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", "un document PDF"),
-        (b"PK\x03\x04" + bytes(500), "un classeur Excel"),
+        (b"PK\x03\x04" + bytes(500), "pas un classeur Excel lisible"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "un classeur Excel"),
         (bytes(range(256)) * 10, "pas du texte"),
         (bytes(1_000), "pas du texte"),

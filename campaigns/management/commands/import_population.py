@@ -9,10 +9,10 @@ from campaigns.population_import import ImportRefused, import_population
 
 
 class Command(BaseCommand):
-    help = "Importe une extraction d’allocataires au format CSV."
+    help = "Importe une extraction d’allocataires au format CSV ou XLSX."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="fichier CSV (; , ou tabulation ; UTF-8, UTF-16 ou cp1252)")
+        parser.add_argument("file", type=Path, help="fichier XLSX ou CSV (; , ou tabulation ; UTF-8, UTF-16 ou cp1252)")
         parser.add_argument(
             "--map",
             action="append",
