@@ -5,6 +5,7 @@ a step that fails leaves its sentence in the night's row and does not keep the o
 """
 
 import logging
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,8 +91,13 @@ def _run_step(night: Night, position: int, spec: StepSpec, now: datetime) -> Non
     try:
         step.counts, step.problem = spec.run(night.on, now), ""
     except Exception as error:
-        logger.exception("night step failed night=%s step=%s", night.on.isoformat(), spec.name)
-        step.problem = f"L’étape a échoué ({type(error).__name__}). Elle reprendra à la prochaine exécution de la nuit."
+        name = type(error).__name__
+        # The frames, never the message: a database error quotes the row.
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        logger.error(
+            "night step failed night=%s step=%s error=%s\n%s", night.on, spec.name, type(error).__name__, frames
+        )
+        step.problem = f"L’étape a échoué ({name}). Elle reprendra à la prochaine exécution de la nuit."
     step.finished_at = now
     step.save(update_fields=["counts", "problem", "finished_at"])
 

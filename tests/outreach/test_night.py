@@ -1,0 +1,137 @@
+"""The night: run once, resumed where it stopped, never stopped by one step's trouble."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from campaigns.enums import CampaignStatus, PlanMode
+from campaigns.models import Audience
+from outreach import night as night_module
+from outreach.enums import NightStatus, TouchStatus
+from outreach.models import Night, NightStep, Touch
+from outreach.night import StepSpec, run_due_night, run_night
+from tests.factories import NIGHT, NOW, make_allocataires, make_plan, make_running_campaign
+
+pytestmark = pytest.mark.django_db
+
+
+def counts_of(night: Night, step: str) -> dict[str, int]:
+    counts: dict[str, int] = night.steps.get(name=step).counts
+    return counts
+
+
+def test_a_night_freezes_draws_and_plans() -> None:
+    make_allocataires(40)
+    campaign = make_running_campaign(expected_size=40, control_share="0.25", starts_on=NIGHT)
+    night = run_night(on=NIGHT, now=NOW)
+    assert night.status == NightStatus.DONE
+    assert counts_of(night, "freeze") == {
+        "campagnes": 1,
+        "ciblés": 40,
+        "retenus": 40,
+        "témoins": 10,
+        "contacts prévus": 30,
+        "mises en pause": 0,
+    }
+    assert Touch.objects.filter(campaign=campaign, status=TouchStatus.PLANNED).count() == 30
+
+
+def test_a_night_is_run_once() -> None:
+    make_allocataires(5)
+    make_running_campaign(expected_size=5, starts_on=NIGHT)
+    first = run_night(on=NIGHT, now=NOW)
+    again = run_night(on=NIGHT, now=NOW + timedelta(hours=1))
+    assert again.finished_at == first.finished_at
+    assert Audience.objects.count() == 1
+    assert Touch.objects.count() == 5
+
+
+def test_a_failed_step_says_so_and_is_done_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[str] = []
+    mobile = "06" + "12345678"
+
+    def fail_once(on: date, now: datetime) -> dict[str, int]:
+        calls.append("fail")
+        if len(calls) == 1:
+            raise RuntimeError(f"{mobile} must not be told")
+        return {"fait": 1}
+
+    def count(on: date, now: datetime) -> dict[str, int]:
+        calls.append("count")
+        return {"fait": 1}
+
+    monkeypatch.setattr(night_module, "STEPS", (StepSpec("a", "A", fail_once), StepSpec("b", "B", count)))
+    night = run_night(on=NIGHT, now=NOW)
+    assert night.status == NightStatus.PROBLEM
+    assert "RuntimeError" in night.steps.get(name="a").problem
+    assert mobile not in night.steps.get(name="a").problem + caplog.text
+    assert run_night(on=NIGHT, now=NOW).status == NightStatus.DONE
+    assert calls == ["fail", "count", "fail"], "what was done is not done again"
+    assert NightStep.objects.filter(night=night, problem="").count() == 2
+
+
+def test_a_drift_pauses_the_campaign_and_not_the_night() -> None:
+    make_allocataires(30)
+    drifted = make_running_campaign(expected_size=10, starts_on=NIGHT)
+    night = run_night(on=NIGHT, now=NOW)
+    drifted.refresh_from_db()
+    assert drifted.status == CampaignStatus.PAUSED
+    assert counts_of(night, "freeze")["mises en pause"] == 1
+    assert night.status == NightStatus.DONE
+    assert not Audience.objects.exists()
+
+
+def test_a_nightly_campaign_takes_who_newly_matches() -> None:
+    plan = make_plan(mode=PlanMode.NIGHTLY)
+    campaign = make_running_campaign(expected_size=3, plan=plan, night_size_max=50, starts_on=NIGHT)
+    make_allocataires(3)
+    run_night(on=NIGHT, now=NOW)
+    make_allocataires(2)
+    run_night(on=NIGHT + timedelta(days=1), now=NOW + timedelta(days=1))
+    waves = campaign.audiences.order_by("number").values_list("number", "targeted_count")
+    assert list(waves) == [(1, 3), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("status", "is_closed"),
+    [
+        (TouchStatus.DELIVERED, True),
+        (TouchStatus.SUBMITTED, True),  # no receipt will come for it any more
+        (TouchStatus.UNCONFIRMED, False),
+        (TouchStatus.PLANNED, False),
+    ],
+)
+def test_a_campaign_closes_when_its_window_has_passed(status: str, is_closed: bool) -> None:
+    make_allocataires(2)
+    campaign = make_running_campaign(expected_size=2, starts_on=NIGHT, window_days=10)
+    run_night(on=NIGHT, now=NOW)
+    Touch.objects.update(
+        status=status, closes_at=NOW + timedelta(days=90), expires_at=NOW + timedelta(days=90), due_at=NOW
+    )
+    run_night(on=NIGHT + timedelta(days=10), now=NOW + timedelta(days=10))
+    campaign.refresh_from_db()
+    assert campaign.status == CampaignStatus.RUNNING, "the window's last day is still in it"
+    run_night(on=NIGHT + timedelta(days=11), now=NOW + timedelta(days=11))
+    campaign.refresh_from_db()
+    assert (campaign.status == CampaignStatus.CLOSED) == is_closed
+
+
+@pytest.mark.parametrize(
+    ("local_hour", "runs"), [("00:30", False), ("01:05", True), ("06:59", True), ("07:30", False), ("15:00", False)]
+)
+def test_the_bell_rings_all_day_and_the_night_runs_in_its_hours(local_hour: str, runs: bool) -> None:
+    hour, minute = map(int, local_hour.split(":"))
+    now = datetime(2026, 3, 3, tzinfo=UTC) + timedelta(hours=hour - 1, minutes=minute)  # Paris is UTC+1
+    assert (run_due_night(now=now) is not None) == runs
+    assert run_due_night(now=now) is None, "tonight's is done"
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str], settings: Any) -> None:
+    call_command("night", "--date", "2026-03-03")
+    assert "Nuit du 03/03/2026 : Terminée" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="AAAA-MM-JJ"):
+        call_command("night", "--date", "demain")
