@@ -10,6 +10,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.explanations import explain_person
+from campaigns.admin.exports import show_audience_export, show_segment_export
 from campaigns.admin.masking import mask_email, mask_matricule, mask_phone
 from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, render_page, require_permission
 from campaigns.enums import Channel, OppositionSource, Prestation
@@ -72,6 +73,8 @@ class AllocataireAdmin(ReadOnlyAdmin):
             path("chercher/", view(search_allocataire), name="search_allocataire"),
             path("<int:object_id>/voir/", view(reveal_allocataire), name="reveal_allocataire"),
             path("<int:object_id>/opposition/", view(oppose_allocataire), name="oppose_allocataire"),
+            path("exporter/segment/<int:object_id>/", view(show_segment_export), name="export_segment"),
+            path("exporter/vague/<int:object_id>/", view(show_audience_export), name="export_audience"),
             path("<int:object_id>/pourquoi/", view(explain_person), name="explain_allocataire"),
             *super().get_urls(),
         ]
