@@ -36,4 +36,6 @@ app.conf.beat_schedule = {
     "crashed": _every(15, "mark_crashed_attempts"),
     "unconfirmed": _every(60, "reconcile_unconfirmed"),
     "missed": _every(30, "reschedule_missed"),
+    "silent": _every(60, "poll_statuses"),
+    "unheard": _every(60, "poll_inbound"),
 }

@@ -7,7 +7,7 @@ from typing import Any
 from celery import shared_task
 
 from campaigns.models import read_now
-from outreach import dispatch, night, receipts, reconciliation, replies
+from outreach import dispatch, night, polling, receipts, reconciliation, replies
 
 
 def _worker_name() -> str:
@@ -53,3 +53,13 @@ def reconcile_unconfirmed(**_: Any) -> None:
 @shared_task(queue="default")
 def reschedule_missed(**_: Any) -> None:
     reconciliation.reschedule_missed(now=read_now())
+
+
+@shared_task(queue="default")
+def poll_statuses(**_: Any) -> None:
+    polling.poll_statuses(now=read_now())
+
+
+@shared_task(queue="default")
+def poll_inbound(**_: Any) -> None:
+    polling.poll_inbound(now=read_now())

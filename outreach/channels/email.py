@@ -13,7 +13,7 @@ from django.core.validators import validate_email
 from django.template.loader import render_to_string
 
 from outreach.channels.opt_out import opt_out_url
-from outreach.channels.ports import LookUpResult, OutgoingMessage, SendOutcome, SendResult
+from outreach.channels.ports import InboundResult, LookUpResult, OutgoingMessage, SendOutcome, SendResult
 from outreach.channels.real_addresses import refuse_real_address
 from outreach.channels.smtp import StagedBackend
 from outreach.rules.delivery import outcome_of_smtp
@@ -49,6 +49,13 @@ class EmailGateway:
     def look_up(self, message: OutgoingMessage, *, max_age_seconds: float) -> LookUpResult:
         """SMTP cannot be asked."""
         return LookUpResult(is_answered=False)
+
+    def fetch_status(self, provider_ref: str) -> LookUpResult:
+        return LookUpResult(is_answered=False)
+
+    def list_inbound(self, *, max_age_seconds: float) -> InboundResult:
+        """Nobody reads the sender's mailbox here."""
+        return InboundResult(is_answered=False)
 
     def _send_once(self, letter: EmailMultiAlternatives) -> SendResult | None:
         """The answer, or None when a connection kept from before turned out to be closed."""

@@ -4,8 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
-from outreach.channels.ports import FoundMessage, LookUpResult, OutgoingMessage, SendOutcome, SendResult
+from outreach.channels.ports import (
+    FoundMessage,
+    InboundMessage,
+    InboundResult,
+    LookUpResult,
+    OutgoingMessage,
+    SendOutcome,
+    SendResult,
+)
 from outreach.enums import AttemptStatus
+from outreach.rules.delivery import status_of
 
 Script = Callable[[OutgoingMessage], SendResult]
 
@@ -24,6 +33,8 @@ class FakeGateway:
     script: Script = accept
     name: str = "fake"
     ledger: list[tuple[str, OutgoingMessage]] = field(default_factory=list)
+    inbox: list[InboundMessage] = field(default_factory=list)
+    word: str = "delivered"  # what it says of what it took, when asked
     is_reachable: bool = True
     _lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -46,6 +57,17 @@ class FakeGateway:
                 if (sent.destination, sent.body) == (message.destination, message.body)
             )
         return LookUpResult(is_answered=True, found=found)
+
+    def fetch_status(self, provider_ref: str) -> LookUpResult:
+        if not self.is_reachable:
+            return LookUpResult(is_answered=False)
+        is_known = any(reference == provider_ref for reference, _ in self.ledger)
+        status = status_of(self.word) or AttemptStatus.SUBMITTED
+        found = (FoundMessage(provider_ref, status, segments=1, word=self.word),) if is_known else ()
+        return LookUpResult(is_answered=True, found=found)
+
+    def list_inbound(self, *, max_age_seconds: float) -> InboundResult:
+        return InboundResult(self.is_reachable, tuple(self.inbox) if self.is_reachable else ())
 
     @property
     def sent(self) -> list[OutgoingMessage]:

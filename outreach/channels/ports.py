@@ -7,7 +7,16 @@ from uuid import UUID
 from outreach.enums import AttemptStatus
 from outreach.rules.delivery import SendOutcome
 
-__all__ = ["FoundMessage", "Gateway", "LookUpResult", "OutgoingMessage", "SendOutcome", "SendResult"]
+__all__ = [
+    "FoundMessage",
+    "Gateway",
+    "InboundMessage",
+    "InboundResult",
+    "LookUpResult",
+    "OutgoingMessage",
+    "SendOutcome",
+    "SendResult",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,7 @@ class FoundMessage:
     status: AttemptStatus
     error_code: str = ""
     segments: int = 0
+    word: str = ""  # its state as the operator says it in receipts
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,26 @@ class LookUpResult:
 
     is_answered: bool
     found: tuple[FoundMessage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """What a person wrote. ``sender``: E.164, shown in no representation."""
+
+    provider_ref: str
+    sender: str
+    body: str
+
+    def __repr__(self) -> str:
+        return f"InboundMessage({self.provider_ref})"
+
+
+@dataclass(frozen=True, slots=True)
+class InboundResult:
+    """``is_answered`` false: the operator could not be asked, or receives nothing."""
+
+    is_answered: bool
+    messages: tuple[InboundMessage, ...] = ()
 
 
 class Gateway(Protocol):
@@ -76,3 +106,9 @@ class Gateway(Protocol):
 
         An age and not an instant: the application's clock may be moved, the operator's never is.
         """
+
+    def fetch_status(self, provider_ref: str) -> LookUpResult:
+        """Ask what became of a message that the operator took: one found, or none that it knows."""
+
+    def list_inbound(self, *, max_age_seconds: float) -> InboundResult:
+        """Ask for what people wrote to us since so long."""

@@ -11,13 +11,22 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from outreach.channels.ports import FoundMessage, LookUpResult, OutgoingMessage, SendOutcome, SendResult
+from outreach.channels.ports import (
+    FoundMessage,
+    InboundMessage,
+    InboundResult,
+    LookUpResult,
+    OutgoingMessage,
+    SendOutcome,
+    SendResult,
+)
 from outreach.channels.real_addresses import refuse_real_address
 from outreach.enums import AttemptStatus
 from outreach.rules.delivery import Action, action_for, outcome_of_answer, status_of
 
 VALIDITY_MAX_SECONDS = 30 * 60  # longer, the operator's own queue could hold a message until the night
 LOOK_UP_LIMIT = 200  # messages to one person: one page
+INBOUND_LIMIT = 10_000  # ours are among them when a Messaging Service has several numbers
 UNREADABLE = (
     ValueError,
     TypeError,
@@ -103,6 +112,36 @@ class TwilioGateway:
         except (Throttled, urllib3.exceptions.HTTPError, TwilioException, OSError, *UNREADABLE):
             return LookUpResult(is_answered=False)
 
+    def fetch_status(self, provider_ref: str) -> LookUpResult:
+        """Ask for one message. See ``Gateway.fetch_status``."""
+        import urllib3
+        from twilio.base.exceptions import TwilioException, TwilioRestException
+
+        from outreach.channels.twilio_http import Throttled
+
+        try:
+            held = self._messages(provider_ref).fetch()
+            return LookUpResult(is_answered=True, found=(_found(held),))
+        except TwilioRestException as answer:
+            return LookUpResult(is_answered=answer.status == 404)
+        except (Throttled, urllib3.exceptions.HTTPError, TwilioException, OSError, *UNREADABLE):
+            return LookUpResult(is_answered=False)
+
+    def list_inbound(self, *, max_age_seconds: float) -> InboundResult:
+        """Ask for what was written to our number, or to any of the account's with a Messaging Service."""
+        import urllib3
+        from twilio.base.exceptions import TwilioException
+
+        from outreach.channels.twilio_http import Throttled
+
+        oldest = datetime.now(UTC) - timedelta(seconds=max_age_seconds) - CLOCK_MARGIN
+        ours = {"to": self.sender} if self.sender.startswith("+") and not self.messaging_service_sid else {}
+        try:
+            held = self._messages.list(date_sent_after=oldest, limit=INBOUND_LIMIT, page_size=1_000, **ours)
+            return InboundResult(is_answered=True, messages=tuple(_written_by_people(held)))
+        except (Throttled, urllib3.exceptions.HTTPError, TwilioException, OSError, *UNREADABLE):
+            return InboundResult(is_answered=False)
+
     @cached_property
     def _client(self) -> Any:
         from twilio.rest import Client
@@ -151,11 +190,22 @@ def _recognise(held: Iterable[Any], body: str, oldest: datetime) -> Iterable[Fou
     for message in held:
         is_recent = message.date_created is None or message.date_created >= oldest
         if message.body == body and is_recent and str(message.direction or "").startswith("outbound"):
-            code = str(message.error_code or "")
-            segments = str(message.num_segments or "")
-            yield FoundMessage(
-                provider_ref=message.sid,
-                status=status_of(str(message.status), code) or AttemptStatus.SUBMITTED,
-                error_code=code,
-                segments=int(segments) if segments.isdigit() else 0,
-            )
+            yield _found(message)
+
+
+def _found(message: Any) -> FoundMessage:
+    code, word = str(message.error_code or ""), str(message.status)
+    segments = str(message.num_segments or "")
+    return FoundMessage(
+        provider_ref=message.sid,
+        status=status_of(word, code) or AttemptStatus.SUBMITTED,
+        error_code=code,
+        segments=int(segments) if segments.isdigit() else 0,
+        word=word,
+    )
+
+
+def _written_by_people(held: Iterable[Any]) -> Iterable[InboundMessage]:
+    for message in held:
+        if str(message.direction or "") == "inbound":
+            yield InboundMessage(message.sid, str(message.from_ or ""), str(message.body or ""))

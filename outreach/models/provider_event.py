@@ -27,7 +27,10 @@ class ProviderEvent(models.Model):
     class Meta:
         verbose_name = "message de l’opérateur"
         verbose_name_plural = "messages de l’opérateur"
-        indexes = [models.Index(fields=["id"], name="event_unapplied", condition=models.Q(applied_at=None))]
+        indexes = [
+            models.Index(fields=["id"], name="event_unapplied", condition=models.Q(applied_at=None)),
+            models.Index(fields=["received_at"], name="event_inbound", condition=models.Q(kind=EventKind.INBOUND)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider} {self.provider_ref}"

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from outreach.channels.ports import Gateway, OutgoingMessage, SendOutcome
 from outreach.enums import AttemptStatus
+from outreach.rules.delivery import status_of
 
 
 class GatewayContract:
@@ -60,6 +61,22 @@ class GatewayContract:
         found = gateway.look_up(self.message(body="Jamais envoyé."), max_age_seconds=60)
         assert found.is_answered == self.can_look_up
         assert found.found == ()
+
+    def test_what_became_of_a_message_can_be_asked(self, gateway: Gateway) -> None:
+        sent = gateway.send(self.message())
+        answer = gateway.fetch_status(sent.provider_ref)
+        assert answer.is_answered == self.can_look_up
+        assert [one.provider_ref for one in answer.found] == ([sent.provider_ref] if self.can_look_up else [])
+        assert all(status_of(one.word, one.error_code) == one.status for one in answer.found)
+
+    def test_a_message_it_never_took_is_not_found(self, gateway: Gateway) -> None:
+        answer = gateway.fetch_status("SM00000000000000000000000000000000")
+        assert (answer.is_answered, answer.found) == (self.can_look_up, ())
+
+    def test_nobody_wrote_yet(self, gateway: Gateway) -> None:
+        gateway.send(self.message())
+        answer = gateway.list_inbound(max_age_seconds=60)
+        assert (answer.is_answered, answer.messages) == (self.can_look_up, ())
 
     def test_its_representation_holds_nothing_personal(self) -> None:
         assert self.destination not in repr(self.message())

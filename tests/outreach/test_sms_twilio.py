@@ -74,6 +74,15 @@ class TestTwilioGateway(GatewayContract):
         assert gateway.look_up(message, max_age_seconds=0).found
         assert not gateway.look_up(message, max_age_seconds=-3600).found
 
+    def test_what_people_wrote_is_listed(self, gateway: TwilioGateway, operator: RunningOperator) -> None:
+        for recipient in (gateway.sender, "+33700000002"):
+            operator.post("/__inbound__", **{"from": "+33639980001", "to": recipient, "body": "STOP"})
+        [written] = gateway.list_inbound(max_age_seconds=60).messages
+        assert (written.sender, written.body) == ("+33639980001", "STOP")
+        assert "+33639980001" not in repr(written)
+        assert len(replace(gateway, messaging_service_sid="MG1").list_inbound(max_age_seconds=60).messages) == 2
+        assert not gateway.list_inbound(max_age_seconds=-3600).messages
+
     def test_a_wrong_token_alerts_and_loses_nobody(self, gateway: TwilioGateway) -> None:
         result = replace(gateway, auth_token="wrong").send(make_message())
         assert (result.outcome, result.error_code, result.is_alert) == (SendOutcome.RETRY, "20003", True)
@@ -108,6 +117,8 @@ def test_nobody_listens() -> None:
     result = BASE.send(make_message())
     assert (result.outcome, result.is_alert) == (SendOutcome.RETRY, True)
     assert not BASE.look_up(make_message(), max_age_seconds=60).is_answered
+    assert not BASE.fetch_status("SM1").is_answered
+    assert not BASE.list_inbound(max_age_seconds=60).is_answered
 
 
 async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,0 +1,118 @@
+"""What the operator could not tell us: receipts that never came, and messages of people whose webhook failed."""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from campaigns.enums import Channel
+from outreach.channels.ports import FoundMessage, InboundMessage, LookUpResult
+from outreach.channels.registry import gateway_for
+from outreach.enums import AttemptStatus, EventKind
+from outreach.models import ProviderEvent, Reply
+from outreach.rules.delivery import merge
+
+logger = logging.getLogger(__name__)
+
+OVERLAP = timedelta(hours=1)  # a webhook may fail while later ones pass
+OLDEST_INBOUND = timedelta(days=7)
+
+# Asked at 30 minutes, then each time the silence has doubled, for two days. Leased by its own date, as look-ups are.
+CHOOSE_SILENT = f"""
+WITH silent AS (
+    SELECT o.id FROM outreach_attempt o JOIN outreach_touch t ON t.id = o.touch_id
+     WHERE t.channel = %(channel)s AND o.provider_ref <> ''
+       AND o.status IN ('{AttemptStatus.SUBMITTED}', '{AttemptStatus.SENT}')
+       AND o.intent_at > %(now)s - interval '2 days'
+       AND %(now)s - o.intent_at >= 2 * greatest(o.looked_up_at - o.intent_at, interval '15 minutes')
+     ORDER BY o.intent_at LIMIT %(limit)s
+       FOR UPDATE OF o SKIP LOCKED)
+UPDATE outreach_attempt o SET looked_up_at = %(now)s FROM silent WHERE o.id = silent.id
+RETURNING o.uuid, o.provider_ref, o.status"""
+
+
+def poll_statuses(*, now: datetime, limit: int = 1_000) -> int:
+    """Ask the operator about messages without a final receipt; what it says is kept as receipts are, and applied with
+    them. Returns how many there were.
+    """
+    silent = _rows(CHOOSE_SILENT, now=now, channel=Channel.SMS.value, limit=limit)
+    if not silent:
+        return 0
+    gateway = gateway_for(Channel.SMS)
+    with ThreadPoolExecutor(settings.SMS_CONNECTIONS, thread_name_prefix="poll") as pool:
+        answers = list(pool.map(gateway.fetch_status, [provider_ref for _, provider_ref, _ in silent]))
+    events = [
+        _receipt(gateway.name, attempt_uuid, found, now)
+        for (attempt_uuid, _, status), found in zip(silent, map(_only, answers), strict=True)
+        if found and merge(status, found.status) != status
+    ]
+    ProviderEvent.objects.bulk_create(events)
+    logger.info("operator asked attempts=%s news=%s", len(silent), len(events))
+    return len(events)
+
+
+def poll_inbound(*, now: datetime) -> int:
+    """Ask the operator for the messages that people wrote lately and keep those we never heard of; returns how many.
+
+    A message told by its webhook at the same moment is kept twice and answered once.
+    """
+    gateway = gateway_for(Channel.SMS)
+    answer = gateway.list_inbound(max_age_seconds=_age_to_ask(now).total_seconds())
+    unheard = _unheard(gateway.name, answer.messages)
+    ProviderEvent.objects.bulk_create(_inbound(gateway.name, message, now) for message in unheard)
+    if unheard:
+        logger.warning("inbound messages that no webhook told count=%s", len(unheard))
+    return len(unheard)
+
+
+def _age_to_ask(now: datetime) -> timedelta:
+    last = ProviderEvent.objects.filter(kind=EventKind.INBOUND).order_by("-received_at").first()
+    silence = now - last.received_at if last else OLDEST_INBOUND
+    return min(max(silence, timedelta()) + OVERLAP, OLDEST_INBOUND)
+
+
+def _unheard(provider: str, messages: Sequence[InboundMessage]) -> list[InboundMessage]:
+    refs = [message.provider_ref for message in messages]
+    heard: set[str] = set()
+    for told in (ProviderEvent.objects.filter(kind=EventKind.INBOUND), Reply.objects.all()):
+        heard |= set(told.filter(provider=provider, provider_ref__in=refs).values_list("provider_ref", flat=True))
+    return [message for message in messages if message.provider_ref not in heard]
+
+
+def _only(answer: LookUpResult) -> FoundMessage | None:
+    return answer.found[0] if answer.found else None
+
+
+def _receipt(provider: str, attempt_uuid: UUID, found: FoundMessage, now: datetime) -> ProviderEvent:
+    return ProviderEvent(
+        provider=provider,
+        kind=EventKind.STATUS,
+        attempt_uuid=attempt_uuid,
+        provider_ref=found.provider_ref,
+        status=found.word,
+        error_code=found.error_code,
+        payload={"polled": "1"},
+        received_at=now,
+    )
+
+
+def _inbound(provider: str, message: InboundMessage, now: datetime) -> ProviderEvent:
+    return ProviderEvent(
+        provider=provider,
+        kind=EventKind.INBOUND,
+        provider_ref=message.provider_ref,
+        status="received",
+        payload={"From": message.sender, "Body": message.body, "MessageSid": message.provider_ref, "polled": "1"},
+        received_at=now,
+    )
+
+
+def _rows(statement: str, **values: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())

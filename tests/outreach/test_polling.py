@@ -1,0 +1,93 @@
+"""Receipts that never came and a STOP whose webhook failed are asked for."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from campaigns.models import Opposition
+from outreach.channels.fake import FakeGateway
+from outreach.channels.ports import InboundMessage
+from outreach.channels.registry import use_gateway
+from outreach.dispatch import dispatch_due
+from outreach.enums import AttemptStatus
+from outreach.models import Attempt, ProviderEvent, Reply
+from outreach.polling import poll_inbound, poll_statuses
+from outreach.receipts import apply_receipts
+from outreach.replies import receive_replies
+from tests.outreach.waves import MORNING, make_wave
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def operator(settings: Settings, tmp_path: Path) -> Iterator[FakeGateway]:
+    settings.OPPOSITION_JOURNAL = tmp_path / "oppositions.jsonl"
+    gateway = FakeGateway()
+    with use_gateway("SMS", gateway):
+        make_wave(size=3)
+        dispatch_due(channel="SMS", worker="test", deadline_seconds=30)
+        Attempt.objects.update(intent_at=MORNING)
+        yield gateway
+
+
+def poll_after(minutes: float) -> int:
+    return poll_statuses(now=MORNING + timedelta(minutes=minutes))
+
+
+def test_a_missing_receipt_is_asked_for(operator: FakeGateway) -> None:
+    assert poll_after(29) == 0
+    assert poll_after(30) == 3
+    assert apply_receipts(now=MORNING) == 3
+    assert set(Attempt.objects.values_list("status", flat=True)) == {AttemptStatus.DELIVERED}
+    assert not ProviderEvent.objects.exclude(problem="").exists()
+    assert poll_after(120) == 0
+
+
+def test_it_is_asked_less_and_less_often_then_no_more(operator: FakeGateway) -> None:
+    operator.word = "queued"
+    asked = []
+    for minutes in range(0, 60 * 60, 10):
+        before = Attempt.objects.filter(looked_up_at=None).count()
+        assert poll_after(minutes) == 0, "no news is no event"
+        if Attempt.objects.filter(looked_up_at=MORNING + timedelta(minutes=minutes)).exists():
+            asked.append(minutes)
+        assert before in (0, 3)
+    assert asked == [30, 60, 120, 240, 480, 960, 1920]
+
+
+def test_an_operator_that_cannot_be_asked_changes_nothing(operator: FakeGateway) -> None:
+    operator.is_reachable = False
+    operator.inbox.append(InboundMessage("SMin", operator.sent[0].destination, "STOP"))
+    assert (poll_after(30), poll_inbound(now=MORNING)) == (0, 0)
+    assert not ProviderEvent.objects.exists()
+
+
+def test_a_stop_whose_webhook_failed_is_heard(operator: FakeGateway) -> None:
+    operator.inbox.append(InboundMessage("SMin", operator.sent[0].destination, "STOP"))
+    assert poll_inbound(now=MORNING) == 1
+    assert poll_inbound(now=MORNING) == 0
+    assert receive_replies(now=MORNING) == 1
+    assert Opposition.objects.get().allocataire_id == Reply.objects.get().allocataire_id
+    ProviderEvent.objects.all().delete()  # retention
+    assert poll_inbound(now=MORNING) == 0
+
+
+@pytest.mark.parametrize(("silence", "asked"), [(0, 1), (5, 6), (1_000, 168)])
+def test_how_far_back_it_is_asked(
+    operator: FakeGateway, monkeypatch: pytest.MonkeyPatch, silence: int, asked: int
+) -> None:
+    operator.inbox.append(InboundMessage("SMin", operator.sent[0].destination, "Merci"))
+    poll_inbound(now=MORNING)
+    ages: list[float] = []
+    listing = operator.list_inbound
+
+    def note(*, max_age_seconds: float) -> object:
+        ages.append(max_age_seconds)
+        return listing(max_age_seconds=max_age_seconds)
+
+    monkeypatch.setattr(operator, "list_inbound", note)
+    poll_inbound(now=MORNING + timedelta(hours=silence))
+    assert ages == [asked * 3600]
