@@ -40,6 +40,7 @@ class AllerVersAdminSite(AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from config import pages
+        from outreach.admin.timelines import show_timeline
 
         views = [
             ("reglages/", pages.show_settings, "reglages"),
@@ -47,6 +48,8 @@ class AllerVersAdminSite(AdminSite):
             ("reglages/envois/changer/", pages.change_pause, "change_pause"),
             ("reglages/systeme/", pages.show_system, "systeme"),
             ("composants/", pages.show_components, "composants"),
+            # Beside the person's page, where ``campaigns`` may not put what ``outreach`` knows.
+            ("campaigns/allocataire/<int:object_id>/contacts/", show_timeline, "person_timeline"),
         ]
         own = [path(route, self.admin_view(view), name=name) for route, view, name in views]
         return own + super().get_urls()

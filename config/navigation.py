@@ -26,7 +26,12 @@ class Item:
 
 TASKS = (
     Task("Aujourd’hui", "index"),
-    Task("Campagnes", "campaigns_campaign_changelist", "campaigns.view_campaign", also=("campaigns_plan_changelist",)),
+    Task(
+        "Campagnes",
+        "campaigns_campaign_changelist",
+        "campaigns.view_campaign",
+        also=("campaigns_plan_changelist", "campaigns_contactfact_changelist"),
+    ),
     Task("Segments", "campaigns_segment_changelist", "campaigns.view_segment"),
     Task("Appels", "outreach_call_changelist", "outreach.view_call"),
     Task("Réponses", "outreach_reply_changelist", "outreach.view_reply"),

@@ -59,8 +59,9 @@ def say_advice(power: Power, people: int) -> list[str]:
         share = french_percent(power.better_share)
         advice.append(f"Une part de témoins de {share} suffirait pour montrer un effet de {goal}.")
     if power.needed and power.needed > people:
+        lead = "Ou regrouper" if advice else "Regrouper"
         advice.append(
-            f"Ou regrouper : à cette part de témoins, {say_people(power.needed)} montreraient un effet de {goal} "
-            "(plusieurs vagues, ou un programme de plusieurs campagnes)."
+            f"{lead} plusieurs vagues, ou plusieurs campagnes dans un programme : à cette part de témoins, "
+            f"{say_people(power.needed)} montreraient un effet de {goal}."
         )
     return advice or ["Un effet plus fort que 3 points, ou plus de personnes, serait nécessaire."]

@@ -12,7 +12,6 @@ from django.views.decorators.http import require_POST
 from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, render_page, require_permission
 from campaigns.models import read_now
 from outreach.admin.badges import touch_badge
-from outreach.admin.timelines import show_timeline
 from outreach.enums import TouchStatus
 from outreach.models import Touch
 from outreach.reconciliation import ResolutionRefused, resolve_touch
@@ -34,7 +33,6 @@ class TouchAdmin(ReadOnlyAdmin):
         view = self.admin_site.admin_view
         return [
             path("<int:object_id>/decider/", view(self.decide), name="decide_touch"),
-            path("allocataire/<int:object_id>/", view(show_timeline), name="person_timeline"),
             *super().get_urls(),
         ]
 
