@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.charts import build_bar_chart, build_funnel, french_number, french_percent
@@ -11,11 +12,16 @@ from campaigns.admin.masking import mask_matricule
 from campaigns.admin.pages import require_permission
 from campaigns.admin.segment_builder import Draft, open_draft, read_draft
 from campaigns.enums import Exclusion
-from campaigns.models import Plan, Segment, read_now
+from campaigns.models import Allocataire, Plan, Segment, read_now
 from campaigns.segment_preview import SegmentPreview, preview_segment
-from campaigns.segments import load_catalogue
+from campaigns.segments import count_matching, load_catalogue
 
 NOTHING_MISSING: dict[str, Any] = {"incomplete": [], "incomplete_whole": []}
+NOBODY = (
+    "Ces critères ne désignent personne aujourd’hui. C’est normal pour un public à venir ; sinon, relisez les lignes : "
+    "deux d’entre elles s’excluent peut-être."
+)
+EVERYBODY = "Ces critères désignent toute la population connue : {} personnes. Ajoutez une ligne si ce n’est pas voulu."
 RETAINED_NOTE = "Ce que la nuit garderait avant le tirage au sort des témoins."
 REASONS: dict[str, str] = {
     Exclusion.DECEASED: "Décès connu de la Caf.",
@@ -57,6 +63,15 @@ def preview_draft(request: HttpRequest, draft: Draft) -> dict[str, Any]:
     ]
     located += [(f"Bloc {i + 1}", problem) for i, found in problems.blocks.items() for problem in found]
     return {"incomplete": located, "incomplete_whole": problems.whole, "preview": None}
+
+
+def doubt_size(criteria: Any) -> str:
+    """What to ask before keeping a segment of nobody or of everybody; nothing otherwise."""
+    population = Allocataire.objects.count()
+    count = count_matching(criteria, today=timezone.localdate(read_now()))
+    if not population or 0 < count < population:
+        return ""
+    return EVERYBODY.format(french_number(count)) if count else NOBODY
 
 
 def preview_criteria(request: HttpRequest, criteria: Any) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django_htmx.http import trigger_client_event
 
 from campaigns.admin.pages import GuardedAdmin, colleague, crumb, render_page
 from campaigns.admin.segment_builder import Draft, open_draft, read_draft
-from campaigns.admin.segment_results import preview_criteria, preview_draft, show_preview, show_results
+from campaigns.admin.segment_results import doubt_size, preview_criteria, preview_draft, show_preview, show_results
 from campaigns.models import Plan, Segment
 from campaigns.rules.criteria import InvalidCriteria, is_sensitive
 from campaigns.rules.criteria_catalogue import Catalogue
@@ -49,6 +49,13 @@ class SegmentAdmin(GuardedAdmin):
             path("<int:object_id>/apercu/", view(show_results), name="segment_results"),
             *super().get_urls(),
         ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        context: dict[str, Any] = {"add_label": "Nouveau segment", "empty_title": "Aucun segment"}
+        context["empty_text"] = "Décrivez un public : le nombre de personnes s’affiche à mesure que vous écrivez."
+        if request.user.has_perm("campaigns.add_segment"):
+            context |= {"empty_url": reverse("admin:campaigns_segment_add"), "empty_action": "Nouveau segment"}
+        return super().changelist_view(request, context | (extra_context or {}))
 
     def changeform_view(
         self,
@@ -100,6 +107,9 @@ class SegmentAdmin(GuardedAdmin):
             is_valid = False
         if not is_valid or draft.problems:
             return self._render(request, segment, form, draft, catalogue, show_problems=True)
+        doubt = "" if "confirm" in request.POST else doubt_size(draft.tree)
+        if doubt:
+            return self._render(request, segment, form, draft, catalogue, doubt=doubt)
         return self._keep(request, form, draft)
 
     def _keep(self, request: HttpRequest, form: SegmentForm, draft: Draft) -> HttpResponse:
@@ -123,6 +133,7 @@ class SegmentAdmin(GuardedAdmin):
         catalogue: Catalogue,
         *,
         show_problems: bool = False,
+        doubt: str = "",
         **results: Any,
     ) -> HttpResponse:
         context = draft.describe(catalogue, with_problems=show_problems or bool(results))
@@ -139,6 +150,7 @@ class SegmentAdmin(GuardedAdmin):
             may_delete=segment is not None and self.has_delete_permission(request, segment),
             has_results=bool(results),
             show_problems=show_problems,
+            doubt=doubt,
             **context,
             **results,
         )

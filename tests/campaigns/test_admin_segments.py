@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from campaigns.models import Segment
-from outreach.roles import AGENT
+from outreach.roles import AGENT, DPO
 from tests.factories import make_allocataires, make_segment
 from tests.pages import make_colleague, sign_in
 
@@ -58,6 +58,84 @@ def test_a_sensitive_criterion_needs_its_justification() -> None:
     tree = {"all": [{"field": "prestation", "op": "has", "value": "AAH"}]}
     assert "écrivez pourquoi il est nécessaire" in write(tree)[1]
     assert write(tree, justification="Bienvenue aux nouveaux bénéficiaires.")[0] == 302
+
+
+def test_a_segment_of_everybody_or_of_nobody_is_kept_only_when_it_is_meant() -> None:
+    make_allocataires(3)
+    everybody = {"all": [{"field": "children_count", "op": "gte", "value": 0}]}
+    nobody = {"all": [{"field": "children_count", "op": "gte", "value": 9}]}
+    assert "toute la population connue : 3 personnes" in write(everybody)[1]
+    assert "ne désignent personne" in write(nobody)[1]
+    assert not Segment.objects.exists()
+    assert write(nobody, confirm="1")[0] == 302
+
+
+def rows(*facts: tuple[str, str, str], **more: str) -> dict[str, str]:
+    """A form of one block: (fact, operator, value)."""
+    data = {"name": "Parents", **more}
+    for j, (fact, op, value) in enumerate(facts):
+        data |= {f"row-0-{j}-{part}": text for part, text in (("was", fact), ("field", fact), ("op", op))}
+        data[f"row-0-{j}-value"] = value
+    return data
+
+
+def test_rows_are_kept_as_a_tree_and_opened_again_as_rows() -> None:
+    client = sign_in(make_colleague(AGENT))
+    saved = client.post(reverse(ADD), rows(("children_count", "gte", "1"), ("isolated", "eq", "true"), _save="1"))
+    segment = Segment.objects.get()
+    assert segment.criteria == {"all": [*PARENTS["all"], {"field": "isolated", "op": "eq", "value": True}]}
+    page = client.get(saved["Location"]).content.decode()
+    assert re.search(r'<option value="isolated"\s+selected>', page)
+
+
+def test_buttons_change_rows_without_javascript_and_keep_nothing() -> None:
+    client = sign_in(make_colleague(AGENT))
+    page = client.post(reverse(ADD), rows(("children_count", "gte", "1"), **{"add-row-0": "1"})).content.decode()
+    assert 'id="row-0-1"' in page
+    assert 'value="Parents"' in page
+    counted = client.post(reverse(ADD), rows(("children_count", "gte", "1"), _preview="1")).content.decode()
+    assert "Allocataires avec au moins 1 enfant à charge." in counted
+    assert not Segment.objects.exists()
+
+
+def test_htmx_gets_the_rows_alone() -> None:
+    client = sign_in(make_colleague(AGENT))
+    data = rows(("children_count", "gte", "1"), **{"add-block": "1"})
+    answer = client.post(reverse(ADD), data, headers={"HX-Request": "true"})
+    assert "criteria-changed" in answer["HX-Trigger-After-Settle"]
+    assert answer.content.decode().strip().startswith('<div id="criteria">')
+
+
+def test_each_problem_stands_beside_its_row() -> None:
+    client = sign_in(make_colleague(AGENT))
+    data = rows(("children_count", "gte", "beaucoup"), ("age", "lte", "30"), _save="1")
+    page = client.post(reverse(ADD), data).content.decode()
+    assert re.search(
+        r'id="problems-0-0"[^>]*>\s*<ul class="errorlist">\s*<li>« enfants à charge » : un nombre est attendu', page
+    )
+    assert "problems-0-1" not in page
+
+
+def test_json_that_rows_cannot_show_stays_json() -> None:
+    nested = {"all": [PARENTS["all"][0], {"any": [{"field": "age", "op": "lte", "value": 30}, PARENTS["all"][0]]}]}
+    segment = make_segment(nested)
+    client = sign_in(make_colleague(AGENT))
+    page = client.get(reverse("admin:campaigns_segment_change", args=[segment.pk])).content.decode()
+    assert "ne peuvent pas être montrés en lignes" in page
+    assert 'name="criteria"' in page
+
+
+def test_a_reader_sees_the_sentence_and_changes_nothing() -> None:
+    segment = make_segment(PARENTS)
+    client = sign_in(make_colleague(DPO))
+    address = reverse("admin:campaigns_segment_change", args=[segment.pk])
+    assert "_save" not in client.get(address).content.decode()
+    client.post(address, rows(("age", "lte", "30"), _save="1"))
+    segment.refresh_from_db()
+    assert segment.criteria == PARENTS
+    results = client.post(reverse("admin:segment_results", args=[segment.pk])).content.decode()
+    assert "Allocataires avec au moins 1 enfant à charge." in results
+    assert "exemple" not in results
 
 
 def test_the_results_say_who_how_many_and_show_nobody(django_assert_max_num_queries: Any) -> None:
