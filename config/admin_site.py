@@ -1,10 +1,11 @@
 """The one admin site: Django's own, in French, with a navigation by task."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
@@ -42,7 +43,7 @@ class AllerVersAdminSite(AdminSite):
         from config import pages
         from outreach.admin.timelines import show_timeline
 
-        views = [
+        views: list[tuple[str, Callable[..., HttpResponse], str]] = [
             ("reglages/", pages.show_settings, "reglages"),
             ("reglages/envois/", pages.show_pauses, "pauses"),
             ("reglages/envois/changer/", pages.change_pause, "change_pause"),
