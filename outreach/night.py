@@ -19,6 +19,7 @@ from campaigns.audiences import AudienceDrifted, freeze_audience
 from campaigns.enums import CampaignStatus
 from campaigns.lifecycle import close_campaign, pause_campaign
 from campaigns.models import Campaign
+from campaigns.segment_counts import record_segment_counts
 from outreach.attribution import attribute_outcomes
 from outreach.call_desk import build_call_list
 from outreach.enums import NightStatus, TouchStatus
@@ -183,10 +184,16 @@ def _measure_outcomes(on: date, now: datetime) -> Counts:
     return {"résultats mis à jour": sum(attribute_outcomes(campaign=campaign, now=now) for campaign in running)}
 
 
+def _count_segments(on: date, _now: datetime) -> Counts:
+    done = record_segment_counts(on=on)
+    return {"segments comptés": done.counted, "segments illisibles": done.unreadable}
+
+
 STEPS = (
     StepSpec("settle", "Solder la veille", _settle_yesterday),
     StepSpec("freeze", "Trouver, tirer au sort et prévoir", _freeze_and_plan),
     StepSpec("calls", "Préparer la liste d’appels", _prepare_calls),
     StepSpec("outcomes", "Mesurer les régularisations", _measure_outcomes),
     StepSpec("close", "Clore les campagnes terminées", _close_finished),
+    StepSpec("segments", "Compter les segments", _count_segments),
 )

@@ -12,6 +12,7 @@ from django_htmx.http import trigger_client_event
 
 from campaigns.admin.pages import GuardedAdmin, colleague, crumb, render_page
 from campaigns.admin.segment_builder import Draft, open_draft, read_draft
+from campaigns.admin.segment_evolution import build_evolution
 from campaigns.admin.segment_results import doubt_size, preview_criteria, preview_draft, show_preview, show_results
 from campaigns.models import Plan, Segment
 from campaigns.rules.criteria import InvalidCriteria, is_sensitive
@@ -151,6 +152,7 @@ class SegmentAdmin(GuardedAdmin):
             has_results=bool(results),
             show_problems=show_problems,
             doubt=doubt,
+            evolution=build_evolution(segment) if segment else None,
             **context,
             **results,
         )
@@ -170,6 +172,7 @@ class SegmentAdmin(GuardedAdmin):
             segment=segment,
             sentence=sentence,
             errors=errors,
+            evolution=build_evolution(segment),
             has_results=bool(results),
             **results,
         )

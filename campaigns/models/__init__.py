@@ -8,7 +8,7 @@ from campaigns.models.imports import ImportStatus, PopulationImport, RejectedLin
 from campaigns.models.opposition import Opposition
 from campaigns.models.plan import Plan, PlanStep, RegularisationKind
 from campaigns.models.planner import refresh_statistics
-from campaigns.models.segment import Segment
+from campaigns.models.segment import Segment, SegmentCount
 from campaigns.models.territory import Commune, Epci
 from campaigns.models.user import User
 
@@ -35,6 +35,7 @@ __all__ = [
     "RegularisationKind",
     "RejectedLine",
     "Segment",
+    "SegmentCount",
     "Step",
     "User",
     "read_now",

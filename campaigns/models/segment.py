@@ -24,3 +24,20 @@ class Segment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SegmentCount(models.Model):
+    """How many people a segment designated one night."""
+
+    segment = models.ForeignKey(Segment, models.CASCADE, related_name="counts", db_index=False)
+    on = models.DateField("nuit du")
+    count = models.PositiveIntegerField("personnes")
+
+    class Meta:
+        verbose_name = "effectif d’un segment"
+        verbose_name_plural = "effectifs des segments"
+        ordering = ["segment", "on"]
+        constraints = [models.UniqueConstraint(fields=["segment", "on"], name="segment_count_once_a_night")]
+
+    def __str__(self) -> str:
+        return f"{self.count} le {self.on:%d/%m/%Y}"
