@@ -6,7 +6,7 @@ The numbered points (``reached``) are where the fault tests kill the process.
 import logging
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ from outreach.recording import Answer, record_answers
 from outreach.rules.delivery import Action, action_for, bad_number_reason
 from outreach.rules.retry import CLAIM_LEASE, CRASH_MARGIN
 from outreach.rules.stopping import WAITS_ALONE
-from outreach.stopping import current_fingerprints, stopping_values
+from outreach.stopping import Content, read_contents, stopping_values
 from outreach.texts import write_text
 
 logger = logging.getLogger(__name__)
@@ -109,6 +109,7 @@ class _Run:
         self.gateway: Gateway = gateway_for(channel)
         self.report = DispatchReport()
         self.held: set[int] = set()
+        self.contents: dict[int, Content] = {}
         self.on_the_wire: dict[Future[SendResult], Intent] = {}
 
     def send_all(self, pool: ThreadPoolExecutor) -> None:
@@ -150,12 +151,14 @@ class _Run:
 
     def _render(self, claimed: Sequence[Claimed]) -> dict[int, Draft]:
         """Subject and text of each contact. A value that misses suppresses; any other failure is left to its lease."""
-        steps = Step.objects.in_bulk({row.step_id for row in claimed})
+        self._read_contents({row.campaign_id for row in claimed})
         people = {p["id"]: p for p in Allocataire.objects.filter(pk__in=[r.allocataire_id for r in claimed]).values()}
         drafts, missing = {}, []
         for row in claimed:
             try:
-                drafts[row.id] = _draft(row, steps[row.step_id], people[row.allocataire_id])
+                drafts[row.id] = _draft(
+                    row, self.contents[row.campaign_id].steps[row.step_id], people[row.allocataire_id]
+                )
             except MissingValue:
                 missing.append(row.id)
             except Exception:
@@ -165,12 +168,17 @@ class _Run:
             self._count_stop("missing_value", len(missing))
         return drafts
 
+    def _read_contents(self, campaign_ids: Set[int]) -> None:
+        """Once a run: what is written is what is fingerprinted, whatever changes meanwhile."""
+        if missing := campaign_ids - self.contents.keys():
+            self.contents |= read_contents(missing)
+
     def _decide(self, drafts: Mapping[int, Draft]) -> list[Intent]:
         """Commit the intents that nothing stops. After this commit, and only after, the operator may be called."""
         if not drafts:
             return []
         rows = [draft.claimed for draft in drafts.values()]
-        fingerprints = current_fingerprints({row.campaign_id for row in rows})
+        fingerprints = {row.campaign_id: self.contents[row.campaign_id].fingerprint for row in rows}
         with transaction.atomic():
             lock_people(
                 persons={row.allocataire_id for row in rows}, destinations=[row.destination_hash for row in rows]

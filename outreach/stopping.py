@@ -6,11 +6,12 @@ A condition sees ``t`` the touch, ``c`` its campaign, ``pl`` its plan, ``a`` its
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from django.conf import settings
 
 from campaigns.enums import CampaignStatus, Channel, FactState, OutcomeStage
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Step
 from campaigns.rules.keyed_hash import KEYED_HASH_SQL, hash_pads
 from campaigns.rules.lifecycle import fingerprint
 from outreach.enums import AttemptStatus, ReplyClass
@@ -140,7 +141,22 @@ def stopping_values() -> dict[str, object]:
     }
 
 
+@dataclass(frozen=True)
+class Content:
+    """What a campaign says, read at once: its steps, and the fingerprint to compare with the one approved."""
+
+    fingerprint: str
+    steps: Mapping[int, Step]
+
+
+def read_contents(campaign_ids: Iterable[int]) -> dict[int, Content]:
+    campaigns = Campaign.objects.select_related("plan").prefetch_related("steps").filter(pk__in=list(campaign_ids))
+    return {
+        campaign.pk: Content(fingerprint(campaign, campaign.steps.all()), {s.pk: s for s in campaign.steps.all()})
+        for campaign in campaigns
+    }
+
+
 def current_fingerprints(campaign_ids: Iterable[int]) -> dict[int, str]:
     """The fingerprint of each campaign's content as it now is, to compare with the one that was approved."""
-    campaigns = Campaign.objects.select_related("plan").prefetch_related("steps").filter(pk__in=list(campaign_ids))
-    return {campaign.pk: fingerprint(campaign, campaign.steps.all()) for campaign in campaigns}
+    return {pk: content.fingerprint for pk, content in read_contents(campaign_ids).items()}
