@@ -81,33 +81,35 @@ def import_population(
         accepts_rejections=accept_rejections,
         accepts_closures=accept_closures,
     )
-    _read_and_apply(record, Path(path), now)
-    return record
-
-
-def _read_and_apply(record: PopulationImport, path: Path, now: datetime) -> None:
-    """The whole import of one file, one at a time. Raises ``ImportRefused``."""
     with staging.only_importer() as is_alone:
         if not is_alone:
             raise _refuse(record, "Un autre import de population est en cours. Attendre sa fin.", now)
-        _mark_interrupted(record, now)
-        try:
-            with readable_as_csv(path) as csv_path:
-                source = open_source(csv_path)
-                width = _matricule_width(is_from_workbook=csv_path != path)
-                reading = _Reading(source, _parser_for(source, record.mapping, now, width))
-                record.sha256, record.expected_count = sha256_of(path), source.line_count
-                problem = _stage_and_apply(record, reading, now)
-        except (UnreadableFile, UnreadableWorkbook, InvalidHeader) as refusal:
-            raise _refuse(record, str(refusal), now) from None
-        except (Error, psycopg.Error) as failure:
-            # The database quotes values in its messages: only the class of the failure goes out.
-            logger.error("population import %s failed: %s", record.pk, type(failure).__name__)
-            raise _refuse(
-                record, "La base a refusé l’import, rien n’a été changé. Prévenir l’administrateur.", now
-            ) from None
-    if problem:
-        raise _refuse(record, problem, now)
+        mark_interrupted(now, but=record)
+        if problem := run_import(record=record, path=Path(path), now=now):
+            raise _refuse(record, problem, now)
+    return record
+
+
+def run_import(*, record: PopulationImport, path: Path, now: datetime) -> str:
+    """The whole import of one file, by whoever holds ``only_importer``: from reading to the row that tells of it.
+
+    Returns what somebody must accept first (nothing was applied then), or nothing. Raises ``ImportRefused``.
+    """
+    try:
+        with readable_as_csv(path) as csv_path:
+            source = open_source(csv_path)
+            width = _matricule_width(is_from_workbook=csv_path != path)
+            reading = _Reading(source, _parser_for(source, record.mapping, now, width))
+            record.sha256, record.expected_count = sha256_of(path), source.line_count
+            return _stage_and_apply(record, reading, now)
+    except (UnreadableFile, UnreadableWorkbook, InvalidHeader) as refusal:
+        raise _refuse(record, str(refusal), now) from None
+    except (Error, psycopg.Error) as failure:
+        # The database quotes values in its messages: only the class of the failure goes out.
+        logger.error("population import %s failed: %s", record.pk, type(failure).__name__)
+        raise _refuse(
+            record, "La base a refusé l’import, rien n’a été changé. Prévenir l’administrateur.", now
+        ) from None
 
 
 def _stage_and_apply(record: PopulationImport, reading: _Reading, now: datetime) -> str:
@@ -250,9 +252,9 @@ def _too_many_closures(record: PopulationImport, known: int) -> str:
     )
 
 
-def _mark_interrupted(record: PopulationImport, now: datetime) -> None:
-    """Nobody else holds the lock: an import still said to be running died, and its transaction with it."""
-    PopulationImport.objects.filter(status=ImportStatus.RUNNING).exclude(pk=record.pk).update(
+def mark_interrupted(now: datetime, *, but: PopulationImport | None = None) -> None:
+    """For whoever holds ``only_importer``: an import still said to be running died, and its transaction with it."""
+    PopulationImport.objects.filter(status=ImportStatus.RUNNING).exclude(pk=but.pk if but else 0).update(
         status=ImportStatus.REFUSED, finished_at=now, problem="Import interrompu : la population n’a pas changé."
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import shared_task
 
+from campaigns import population_uploads
 from campaigns.models import read_now
 from outreach import dispatch, night, polling, receipts, reconciliation, replies
 
@@ -63,3 +64,8 @@ def poll_statuses(**_: Any) -> None:
 @shared_task(queue="default")
 def poll_inbound(**_: Any) -> None:
     polling.poll_inbound(now=read_now())
+
+
+@shared_task(queue="default")
+def run_waiting_uploads(**_: Any) -> None:
+    population_uploads.run_waiting_uploads(now=read_now())

@@ -1,22 +1,34 @@
 """Imports of the population: upload, report, rejected lines."""
 
-import tempfile
-from pathlib import Path
+import csv
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
 
 from campaigns.admin.badges import Badge
+from campaigns.admin.import_columns import ColumnsForm
 from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, render_page, require_permission
-from campaigns.models import ImportStatus, PopulationImport, read_now
-from campaigns.population_import import ImportRefused, import_population
+from campaigns.models import ColumnMapping, ImportStatus, PopulationImport, read_now
+from campaigns.population_uploads import (
+    UploadRefused,
+    abandon_upload,
+    confirm_upload,
+    prepare_upload,
+    preview_upload,
+    start_upload,
+)
+from campaigns.rules.spreadsheets import neutralise
 
+CHANGELIST = "campaigns_populationimport_changelist"
 MAX_LINES = 500
+REFRESH_SECONDS = 2
 STATUS_TONES = {
     ImportStatus.PREPARED: ("neutral", "✎"),
     ImportStatus.WAITING: ("info", "⧗"),
@@ -31,18 +43,13 @@ STATUS_TONES = {
 class PopulationFileForm(forms.Form):
     file = forms.FileField(
         label="Fichier des allocataires",
-        help_text="CSV séparé par des points-virgules, des virgules ou des tabulations ; UTF-8 ou Windows. "
-        "Le NIR est refusé.",
+        help_text="Classeur Excel (XLSX) ou CSV. Le NIR est refusé. La page suivante montre ses colonnes : rien n’est "
+        "importé avant.",
     )
     is_full_extract = forms.BooleanField(
         label="Ce fichier est l’extraction complète",
         required=False,
         help_text="Les dossiers absents du fichier seront clos.",
-    )
-    accept_rejections = forms.BooleanField(
-        label="Importer même si plus de 1 % des lignes sont rejetées",
-        required=False,
-        help_text="Par défaut, un tel fichier est refusé en entier.",
     )
 
 
@@ -68,51 +75,124 @@ class PopulationImportAdmin(ReadOnlyAdmin):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("campaigns.add_populationimport")
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:object_id>/colonnes/", view(prepare_import), name="population_import_prepare"),
+            path("<int:object_id>/confirmer/", view(confirm_import), name="population_import_confirm"),
+            path("<int:object_id>/abandonner/", view(abandon_import), name="population_import_abandon"),
+            path("<int:object_id>/rejets.csv", view(download_rejections), name="population_import_rejections"),
+            *super().get_urls(),
+        ]
+
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """Upload one file and read it at once."""
+        """Upload one file: kept, then its columns are looked at."""
         require_permission(request, "campaigns.add_populationimport")
         form = PopulationFileForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():
+            file = form.cleaned_data["file"]
             try:
-                done = _import(request, **form.cleaned_data)
-            except ImportRefused as refusal:
+                record = prepare_upload(
+                    chunks=file.chunks(),
+                    file_name=str(file.name),
+                    by=colleague(request),
+                    now=read_now(),
+                    is_full_extract=form.cleaned_data["is_full_extract"],
+                )
+            except UploadRefused as refusal:
                 form.add_error("file", str(refusal))
             else:
-                messages.success(request, f"Fichier lu : {done.read_count} lignes, {done.rejected_count} rejetées.")
-                return redirect("admin:campaigns_populationimport_change", done.pk)
-        crumbs = [crumb("Imports de population", "campaigns_populationimport_changelist")]
-        return render_page(request, "imports/upload.html", title="Importer la population", form=form, crumbs=crumbs)
+                return redirect("admin:population_import_prepare", record.pk)
+        crumbs = [crumb("Imports de population", CHANGELIST)]
+        return render_page(
+            request, "imports/upload.html", title="Importer la population", form=form, crumbs=crumbs,
+            action="Voir les colonnes", note="Un grand classeur Excel demande quelques secondes.",
+        )  # fmt: skip
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        """The report of an import; while it waits or runs, its progress, asked again every two seconds."""
         require_permission(request, "campaigns.view_populationimport")
         done = get_object_or_404(PopulationImport.objects.select_related("by"), pk=object_id)
-        return render_page(
+        if done.status == ImportStatus.PREPARED:
+            return redirect("admin:population_import_prepare", done.pk)
+        is_under_way = done.status in {ImportStatus.WAITING, ImportStatus.RUNNING}
+        response = render_page(
             request,
             "imports/population.html",
             title=done.file_name,
-            crumbs=[crumb("Imports de population", "campaigns_populationimport_changelist")],
+            crumbs=[crumb("Imports de population", CHANGELIST)],
             done=done,
+            is_under_way=is_under_way,
+            is_to_confirm=done.status == ImportStatus.TO_CONFIRM,
             badge=Badge(str(ImportStatus(done.status).label), *STATUS_TONES[ImportStatus(done.status)]),
-            lines=done.rejected_lines.all()[:MAX_LINES],
+            lines=[] if is_under_way else done.rejected_lines.all()[:MAX_LINES],
             max_lines=MAX_LINES,
         )
+        if is_under_way:
+            response["Refresh"] = str(REFRESH_SECONDS)
+        return response
 
 
-def _import(
-    request: HttpRequest, *, file: UploadedFile, is_full_extract: bool, accept_rejections: bool
-) -> PopulationImport:
-    """The upload as a file that the story can read, removed afterwards: it holds personal data."""
-    with tempfile.TemporaryDirectory(prefix="aller-vers-") as folder:
-        path = Path(folder) / "population.csv"
-        with path.open("wb") as target:
-            target.writelines(file.chunks())
-        return import_population(
-            path=path,
-            file_name=str(file.name),
-            by=colleague(request),
-            now=read_now(),
-            is_full_extract=is_full_extract,
-            accept_rejections=accept_rejections,
-        )
+def prepare_import(request: HttpRequest, object_id: int) -> HttpResponse:
+    """The columns of the file, the shape of its first rows, and what each column holds."""
+    require_permission(request, "campaigns.add_populationimport")
+    record = get_object_or_404(PopulationImport, pk=object_id)
+    if record.status != ImportStatus.PREPARED:
+        return redirect("admin:campaigns_populationimport_change", record.pk)
+    saved = ColumnMapping.objects.filter(pk=request.GET.get("mapping") or 0).first()
+    preview = preview_upload(record=record, mapping=saved.mapping if saved else {})
+    form = ColumnsForm(request.POST or None, preview=preview, saved=saved)
+    if request.method == "POST" and form.is_valid():
+        try:
+            start_upload(record=record, mapping=form.mapping(), save_as=form.cleaned_data["save_as"], now=read_now())
+        except UploadRefused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return redirect("admin:campaigns_populationimport_change", record.pk)
+    return render_page(
+        request,
+        "imports/columns.html",
+        title="Colonnes du fichier",
+        crumbs=[crumb("Imports de population", CHANGELIST)],
+        record=record,
+        form=form,
+        columns=form.columns(),
+        mappings=ColumnMapping.objects.all(),
+        saved=saved,
+    )
+
+
+@require_POST
+def confirm_import(request: HttpRequest, object_id: int) -> HttpResponse:
+    return _decide(request, object_id, confirm_upload)
+
+
+@require_POST
+def abandon_import(request: HttpRequest, object_id: int) -> HttpResponse:
+    return _decide(request, object_id, abandon_upload)
+
+
+def _decide(request: HttpRequest, object_id: int, story: Callable[..., None]) -> HttpResponse:
+    require_permission(request, "campaigns.add_populationimport")
+    record = get_object_or_404(PopulationImport, pk=object_id)
+    try:
+        story(record=record, now=read_now())
+    except UploadRefused as refusal:
+        messages.error(request, str(refusal))
+    return redirect("admin:campaigns_populationimport_change", record.pk)
+
+
+def download_rejections(request: HttpRequest, object_id: int) -> HttpResponse:
+    """Every rejected line with its reason, for a spreadsheet. No value of the file is in it."""
+    require_permission(request, "campaigns.view_populationimport")
+    record = get_object_or_404(PopulationImport, pk=object_id)
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="rejets-{record.pk}.csv"'
+    response.write("\ufeff")
+    writer = csv.writer(response, delimiter=";")
+    writer.writerow(["ligne", "colonne", "nature de la valeur", "raison"])
+    for line in record.rejected_lines.values_list("line", "column", "value_class", "reason").iterator():
+        writer.writerow([neutralise(str(value)) for value in line])
+    return response

@@ -4,7 +4,7 @@ from campaigns.models.audience import Audience, ContactFact, Member
 from campaigns.models.bad_destination import BadDestination
 from campaigns.models.campaign import Campaign, CampaignMove, Programme, Step
 from campaigns.models.clock import AppNow, ClockShift, read_now, set_clock
-from campaigns.models.imports import ImportStatus, PopulationImport, RejectedLine
+from campaigns.models.imports import ColumnMapping, ImportStatus, PopulationImport, RejectedLine
 from campaigns.models.opposition import Opposition
 from campaigns.models.plan import Plan, PlanStep, RegularisationKind
 from campaigns.models.planner import refresh_statistics
@@ -21,6 +21,7 @@ __all__ = [
     "Campaign",
     "CampaignMove",
     "ClockShift",
+    "ColumnMapping",
     "Commune",
     "ContactFact",
     "Epci",

@@ -60,6 +60,7 @@ _RUNS = bytes(
     for byte in range(256)
 )
 _LONG_RUN = b"1" * 13
+_SHAPE = 30  # characters of a shape: enough to recognise a column
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_.]{0,39}")
 
 
@@ -121,6 +122,18 @@ def map_header(header: Sequence[str], extras: Mapping[str, str], mapping: Mappin
     if twice := sorted({field for field in known if known.count(field) > 1}):
         raise InvalidHeader(f"La même donnée est portée par deux colonnes : {', '.join(twice)}.")
     return [field or IGNORED for field in fields]
+
+
+def propose_fields(header: Sequence[str], extras: Mapping[str, str], mapping: Mapping[str, str]) -> list[str]:
+    """French header of the field of each column, as ``map_header`` would take it; "" when nothing is proposed."""
+    said = {_slug(column): target for column, target in mapping.items()}
+    names = [said.get(slug, slug) for slug in map(_slug, header)]
+    return [name if _field_of(name, False, extras) else "" for name in names]
+
+
+def shape_of(text: str) -> str:
+    """What a cell looks like without what it says: ``Le Gall 06`` → ``Xx Xxxx 99``."""
+    return "".join("9" if c.isdigit() else "X" if c.isupper() else "x" if c.isalpha() else c for c in text)[:_SHAPE]
 
 
 def _slug(text: str) -> str:

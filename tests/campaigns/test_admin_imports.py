@@ -1,14 +1,18 @@
 """Files brought in through pages: populations, plans. Each refusal is a sentence, and nothing is half stored."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from campaigns.models import Allocataire, Plan, PopulationImport
+from campaigns import population_uploads
+from campaigns.models import Allocataire, ColumnMapping, ImportStatus, Plan, PopulationImport, read_now
 from outreach.roles import ADMINISTRATEUR, AGENT
+from outreach.tasks import run_waiting_uploads
 from tests.factories import make_commune, make_plan
 from tests.pages import make_colleague, sign_in
 
@@ -25,31 +29,144 @@ def csv_file(text: str) -> SimpleUploadedFile:
     return SimpleUploadedFile("extrait.csv", text.encode(), content_type="text/csv")
 
 
-def test_a_population_is_read_and_its_report_shown(client: Client) -> None:
+@pytest.fixture(autouse=True)
+def kept_files(settings: Any, tmp_path: Path) -> Path:
+    settings.MEDIA_ROOT = tmp_path
+    return tmp_path / "imports"
+
+
+def columns(**fields: str) -> dict[str, str]:
+    names = ("matricule", "nom", "prenom", "commune")
+    return {f"column-{p}": fields.get(name, name) for p, name in enumerate(names)} | {"save_as": ""}
+
+
+def upload(client: Client, text: str, **data: str) -> PopulationImport:
+    response = client.post(reverse(ADD), {"file": csv_file(text)} | data)
+    assert response.status_code == 302, response.content.decode()
+    return PopulationImport.objects.latest("pk")
+
+
+def start(client: Client, record: PopulationImport, **choices: str) -> str:
+    address = reverse("admin:population_import_prepare", args=[record.pk])
+    page = client.post(address, columns() | choices, follow=True).content.decode()
+    record.refresh_from_db()
+    return page
+
+
+GOOD = "matricule;nom;prenom;commune\n1234567;MARTIN;Camille;66136\n7654321;DURAND;Alix;66136\n"
+HALF_BAD = GOOD + "2345678;=SECRET;Zoé;66136\n"
+
+
+def test_a_population_is_read_and_its_report_shown(client: Client, kept_files: Path) -> None:
     make_commune()
-    text = "matricule;nom;prenom;commune\n1234567;MARTIN;Camille;66136\n7654321;DURAND;Alix;66136\n"
-    page = client.post(reverse(ADD), {"file": csv_file(text)}, follow=True).content.decode()
+    record = upload(client, GOOD)
+    page = start(client, record)
     assert Allocataire.objects.count() == 2
-    done = PopulationImport.objects.get()
-    assert (done.created_count, str(done.by)) == (2, "administrateur")
-    assert "2 lignes, 0 rejetées" in page
+    assert (record.status, record.created_count, str(record.by)) == (ImportStatus.DONE, 2, "administrateur")
+    assert "Personnes créées" in page
+    assert list(kept_files.iterdir()) == [], "personal data goes once it has served"
 
 
-def test_rejected_lines_are_shown_without_their_values(client: Client) -> None:
+def test_first_rows_show_their_shape_only(client: Client) -> None:
+    record = upload(client, GOOD)
+    page = client.get(reverse("admin:population_import_prepare", args=[record.pk])).content.decode()
+    assert "XXXXXX" in page
+    assert "9999999" in page
+    for secret in ("MARTIN", "Camille", "1234567"):
+        assert secret not in page
+
+
+def test_a_mapping_is_kept_and_offered(client: Client) -> None:
     make_commune()
-    text = "matricule;nom;commune\n1234567;MARTIN;66136\n2345678;DURAND;99999\n"
-    data = {"file": csv_file(text), "accept_rejections": "on"}
-    page = client.post(reverse(ADD), data, follow=True).content.decode()
-    assert "Lignes rejetées" in page
-    assert "DURAND" not in page
+    text = GOOD.replace("matricule;nom", "Dossier;Usage")
+    record = upload(client, text)
+    start(client, record, save_as="Extraction du mardi")
+    saved = ColumnMapping.objects.get()
+    assert saved.mapping["Dossier"] == "matricule"
+    again = reverse("admin:population_import_prepare", args=[upload(client, text).pk])
+    assert "Extraction du mardi" in client.get(again).content.decode()
+    page = client.get(again, {"mapping": saved.pk}).content.decode()
+    assert page.count('value="matricule" selected') == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n\x00\x00", b"couleur;taille\nrouge;12\n"])
-def test_a_file_that_is_not_a_population_is_refused(client: Client, content: bytes) -> None:
+def test_columns_that_cannot_be_are_told(client: Client) -> None:
+    record = upload(client, GOOD)
+    page = start(client, record, **{"column-0": ""})
+    assert "Colonne obligatoire absente : matricule" in page
+    assert record.status == ImportStatus.PREPARED
+
+
+def test_more_than_one_percent_rejected_asks(client: Client, kept_files: Path) -> None:
+    make_commune()
+    record = upload(client, HALF_BAD)
+    page = start(client, record)
+    assert record.status == ImportStatus.TO_CONFIRM
+    assert not Allocataire.objects.exists()
+    assert (record.created_count, len(list(kept_files.iterdir()))) == (2, 1)
+    assert "Importer quand même" in page
+    assert "SECRET" not in page
+    client.post(reverse("admin:population_import_confirm", args=[record.pk]))
+    record.refresh_from_db()
+    assert (record.status, record.created_count, record.rejected_lines.count()) == (ImportStatus.DONE, 2, 1)
+    assert list(kept_files.iterdir()) == []
+
+
+def test_an_import_is_abandoned_once(client: Client, kept_files: Path) -> None:
+    make_commune()
+    record = upload(client, HALF_BAD)
+    start(client, record)
+    client.post(reverse("admin:population_import_abandon", args=[record.pk]))
+    page = client.post(reverse("admin:population_import_confirm", args=[record.pk]), follow=True).content.decode()
+    record.refresh_from_db()
+    assert record.status == ImportStatus.ABANDONED
+    assert "n’en est plus là" in page
+    assert list(kept_files.iterdir()) == []
+    assert not Allocataire.objects.exists()
+
+
+def test_a_truncated_full_extract_asks(client: Client) -> None:
+    make_commune()
+    start(client, upload(client, GOOD))
+    record = upload(client, "\n".join(GOOD.splitlines()[:2]), is_full_extract="on")
+    start(client, record)
+    assert (record.status, record.closed_count) == (ImportStatus.TO_CONFIRM, 1)
+    client.post(reverse("admin:population_import_confirm", args=[record.pk]))
+    assert Allocataire.objects.exclude(closed_on=None).count() == 1
+
+
+def test_a_large_file_waits_for_a_worker(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_commune()
+    monkeypatch.setattr(population_uploads, "_AT_ONCE", 10)
+    record = upload(client, GOOD)
+    start(client, record)
+    assert record.status == ImportStatus.WAITING
+    response = client.get(reverse("admin:campaigns_populationimport_change", args=[record.pk]))
+    assert response["Refresh"] == "2", "without JavaScript too"
+    assert "En attente" in response.content.decode()
+    run_waiting_uploads.run()
+    record.refresh_from_db()
+    assert (record.status, record.created_count) == (ImportStatus.DONE, 2)
+    assert "Refresh" not in client.get(reverse("admin:campaigns_populationimport_change", args=[record.pk]))
+
+
+def test_rejected_lines_are_downloaded(client: Client) -> None:
+    record = make_import()
+    record.rejected_lines.create(line=3, column="=cmd()", value_class="vide", reason="Le nom manque.")
+    response = client.get(reverse("admin:population_import_rejections", args=[record.pk]))
+    assert response.content.decode("utf-8-sig").splitlines()[1] == "3;'=cmd();vide;Le nom manque."
+
+
+def make_import() -> PopulationImport:
+    return PopulationImport.objects.create(file_name="x.csv", status=ImportStatus.DONE, started_at=read_now())
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n\x00\x00", b"PK\x03\x04 not a workbook"])
+def test_a_file_that_is_not_a_population_is_refused(client: Client, content: bytes, kept_files: Path) -> None:
     response = client.post(reverse(ADD), {"file": SimpleUploadedFile("extrait.csv", content)})
     assert response.status_code == 200
     assert "errorlist" in response.content.decode()
-    assert not Allocataire.objects.exists()
+    assert not PopulationImport.objects.exists()
+    assert list(kept_files.glob("*")) == []
 
 
 def test_an_agent_imports_nothing() -> None:
