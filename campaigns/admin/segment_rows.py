@@ -13,6 +13,7 @@ DATE_OPERATORS = {"eq": "le", "gte": "à partir de", "lte": "jusqu’à", "gt": 
 MODES = ((AGO, "jours avant aujourd’hui"), (AHEAD, "jours après aujourd’hui"), (ON, "à une date précise"))
 UNITS = {FieldType.AGE: "ans", FieldType.CHILD_AGE: "ans"}
 ANY = "indifférent"
+GONE = "Ce fait a été retiré depuis : choisissez-en un autre, ou retirez la ligne."
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ def _detail(row: Row, name: str, label: str, known: list[tuple[str, str]]) -> De
 
 def _hint(field: Field | None, row: Row, shelf: Shelf) -> str:
     if field is None:
-        return ""
+        return GONE if row.fact else ""
     if row.fact == "commune":
         names = [shelf.communes[code] for code in _first(row.parts, "value").split() if code in shelf.communes]
         return ", ".join(names) or "Le code Insee de la commune : 66136 pour Perpignan."

@@ -155,3 +155,4 @@ def test_a_stored_tree_that_is_no_longer_valid_does_not_break_the_page() -> None
     client = sign_in(make_colleague(AGENT))
     page = client.get(reverse("admin:campaigns_segment_change", args=[segment.pk])).content.decode()
     assert "disparu (n’existe plus)" in page
+    assert "choisissez-en un autre, ou retirez la ligne" in page
