@@ -46,7 +46,7 @@ class Visitor:
         return self
 
     def sees(self, text: str) -> "Visitor":
-        self.page.get_by_text(text).first.wait_for(timeout=5_000)
+        self.page.get_by_text(text).first.wait_for(timeout=20_000)
         return self
 
     @property
