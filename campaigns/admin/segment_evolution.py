@@ -1,6 +1,6 @@
 """The count of a segment over its last nights, as a curve and its table."""
 
-from datetime import date
+from datetime import date, timedelta
 
 from campaigns.admin.charts import HEIGHT, WIDTH, Line, LineChart, Tick, french_number
 from campaigns.models import Segment
@@ -20,7 +20,7 @@ def _chart(points: list[tuple[date, int]]) -> LineChart:
     first, span = points[0][0], (points[-1][0] - points[0][0]).days
     top = _ceiling(max(count for _, count in points))
     places = [(round(WIDTH * (on - first).days / span), HEIGHT - round(HEIGHT * count / top)) for on, count in points]
-    shown = [points[round(part * (len(points) - 1) / PARTS)][0] for part in range(PARTS + 1)]
+    shown = [points[0][0] + timedelta(days=round(span * part / PARTS)) for part in range(PARTS + 1)]
     return LineChart(
         title="Effectif des dernières nuits",
         lines=(Line("Personnes", "1", " ".join(f"{x},{y}" for x, y in places), french_number(points[-1][1])),),
