@@ -151,6 +151,8 @@ def _apply(record: PopulationImport, reading: _Reading, columns: Sequence[str], 
     known = _count_closures(record, reading)
     if problem := " ".join(filter(None, [_too_many_rejections(record), _too_many_closures(record, known)])):
         return problem
+    if record.closed_count:
+        staging.lock_population()
     staging.write(columns, codes, difference, now)
     if record.closed_count:
         staging.close_absent(reading.refused_matricules, timezone.localdate(now), now)

@@ -148,6 +148,12 @@ def count_absent(present: Sequence[str]) -> tuple[int, int]:
     return absent, known
 
 
+def lock_population() -> None:
+    """Make sending wait until the transaction ends (reading goes on): closing meets persons in no order, and would
+    deadlock with who locks them in the order of their id."""
+    _execute(sql.SQL("LOCK TABLE {target} IN EXCLUSIVE MODE").format(target=TARGET))
+
+
 def close_absent(present: Sequence[str], today: date, now: datetime) -> int:
     """Close the files that a full extract no longer holds; see ``count_absent``."""
     update = "UPDATE {target} a SET closed_on = %(today)s, updated_at = %(now)s WHERE "
