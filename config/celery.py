@@ -6,6 +6,7 @@
 import os
 
 from celery import Celery
+from celery.signals import worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
 
@@ -40,3 +41,11 @@ app.conf.beat_schedule = {
     "silent": _every(60, "poll_statuses"),
     "unheard": _every(60, "poll_inbound"),
 }
+
+
+@worker_init.connect
+def check_settings(**_: object) -> None:
+    """A worker does not start on settings that would fail at night."""
+    from config.checks import refuse_bad_settings
+
+    refuse_bad_settings()

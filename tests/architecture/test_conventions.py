@@ -49,13 +49,3 @@ def test_every_setting_of_the_environment_is_documented() -> None:
     documented = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text("utf-8"), re.MULTILINE))
     assert read - documented == set()
     assert documented - read == {"POSTGRES_PASSWORD"}
-
-
-def test_no_workplace_left_in_the_repository() -> None:
-    """Machine paths and registries of whoever writes have no place in what others clone."""
-    pattern = re.compile(r"/work/(main|shared)|/opt/wheels|/tmp/devdb")
-    kinds = {".py", ".md", ".toml", ".yml", ".txt", ".html", ".json"}
-    folders = [ROOT / f for f in (*APPS, "config", "docs", "requirements", "templates", "benchmarks", "tests")]
-    files = [p for f in folders for p in f.rglob("*") if p.suffix in kinds and HERE not in p.parents]
-    assert files
-    assert [said(p) for p in files if pattern.search(p.read_text("utf-8"))] == []

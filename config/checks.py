@@ -1,0 +1,58 @@
+"""What the environment says is checked before anything is served or sent: a wrong setting must not be met at night."""
+
+from collections.abc import Iterator
+from datetime import time
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register, run_checks
+from django.core.exceptions import ImproperlyConfigured
+
+from campaigns.rules.calendar import InvalidHours, parse_hours
+
+AT_LEAST_ONE = ("CAP_CAMPAIGNS_7_DAYS", "CAP_CONTACTS_30_DAYS", "CAP_CALL_ATTEMPTS_30_DAYS", "CALLS_PER_DAY")
+# What an operator cannot do without, once its address is given.
+OPERATOR_NEEDS = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "PUBLIC_BASE_URL")
+
+
+@register
+def check_contact_settings(**_: Any) -> list[CheckMessage]:
+    """Every problem of hours, caps, night and operator, each with the name of its variable."""
+    return [Error(problem, id="aller_vers.E001") for problem in _find_problems()]
+
+
+def refuse_bad_settings() -> None:
+    """For processes that Django does not check by itself (site, workers). Raises ``ImproperlyConfigured``."""
+    errors = [str(message.msg) for message in run_checks() if message.is_serious()]
+    if errors:
+        raise ImproperlyConfigured("\n".join(errors))
+
+
+def _find_problems() -> Iterator[str]:
+    for channel, hours in settings.CONTACT_HOURS.items():
+        try:
+            parse_hours(hours)
+        except InvalidHours as error:
+            yield f"{channel}_HOURS : {error}"
+    try:
+        time.fromisoformat(settings.NIGHT_STARTS_AT)
+    except ValueError:
+        yield f"NIGHT_STARTS_AT : « {settings.NIGHT_STARTS_AT} » n’est pas une heure. Écrire par exemple 01:00."
+    for name in AT_LEAST_ONE:
+        if getattr(settings, name) < 1:
+            yield f"{name} : au moins 1. Pour ne rien envoyer, arrêter les envois dans les réglages."
+    if not 0 <= settings.SIZE_TOLERANCE <= 1:
+        yield "SIZE_TOLERANCE : la part doit être comprise entre 0 et 1."
+    yield from _find_operator_problems()
+
+
+def _find_operator_problems() -> Iterator[str]:
+    if settings.SEND_DEADLINE_SECONDS <= 0 or any(delay <= 0 for delay in settings.RETRY_DELAYS_SECONDS):
+        yield "SEND_DEADLINE_SECONDS et RETRY_DELAYS_SECONDS : les durées doivent être positives."
+    if not settings.TWILIO_API_URL:
+        return
+    missing = [name for name in OPERATOR_NEEDS if not getattr(settings, name)]
+    if not (settings.TWILIO_SENDER or settings.TWILIO_MESSAGING_SERVICE_SID):
+        missing.append("TWILIO_SENDER ou TWILIO_MESSAGING_SERVICE_SID")
+    if missing:
+        yield f"TWILIO_API_URL est donnée, il manque : {', '.join(missing)}."

@@ -1,0 +1,39 @@
+"""A wrong setting is refused at the start, by its name."""
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config.checks import check_contact_settings, refuse_bad_settings
+
+
+def test_the_defaults_pass() -> None:
+    assert check_contact_settings() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("CONTACT_HOURS", {"SMS": "10h-13h"}, "SMS_HOURS"),
+        ("NIGHT_STARTS_AT", "minuit", "NIGHT_STARTS_AT"),
+        ("CAP_CONTACTS_30_DAYS", 0, "CAP_CONTACTS_30_DAYS"),
+        ("SIZE_TOLERANCE", 10, "SIZE_TOLERANCE"),
+        ("SEND_DEADLINE_SECONDS", 0, "SEND_DEADLINE_SECONDS"),
+        ("RETRY_DELAYS_SECONDS", [60, -1], "RETRY_DELAYS_SECONDS"),
+        ("TWILIO_AUTH_TOKEN", "", "TWILIO_AUTH_TOKEN"),
+        ("TWILIO_SENDER", "", "TWILIO_MESSAGING_SERVICE_SID"),
+        ("PUBLIC_BASE_URL", "", "PUBLIC_BASE_URL"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings: Any, name: str, value: object, told: str) -> None:
+    setattr(settings, name, value)
+    (problem,) = check_contact_settings()
+    assert told in problem.msg
+    with pytest.raises(ImproperlyConfigured, match=told):
+        refuse_bad_settings()
+
+
+def test_nothing_is_asked_of_an_operator_that_is_not_there(settings: Any) -> None:
+    settings.TWILIO_API_URL = settings.TWILIO_AUTH_TOKEN = ""
+    assert check_contact_settings() == []
