@@ -21,8 +21,8 @@ TOOLS: dict[str, list[str]] = {
     "ruff format": ["-m", "ruff", "format", "--check", "."],
     "mypy": ["-m", "mypy", "campaigns", "outreach", "config"],
     "lint-imports": ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
-    "djlint lint": ["-m", "djlint", "templates", "--lint", "--quiet"],
-    "djlint format": ["-m", "djlint", "templates", "--check", "--quiet"],
+    "djlint lint": ["-m", "djlint", "templates", "--lint"],
+    "djlint format": ["-m", "djlint", "templates", "--check"],
     "migrations": ["manage.py", "makemigrations", "--check", "--dry-run"],
     "check --deploy": ["manage.py", "check", "--deploy", "--fail-level", "WARNING"],
 }
