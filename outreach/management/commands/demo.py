@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from campaigns.lifecycle import MoveRefused
 from outreach.simulator.demo import play_demo, prepare_demo
 from outreach.simulator.pace import DemoStuck
 
@@ -34,6 +35,8 @@ class Command(BaseCommand):
             play_demo(folder=options["folder"], size=options["size"], say=self._say)
         except DemoStuck as stuck:
             raise CommandError(str(stuck)) from stuck
+        except MoveRefused as refused:
+            raise CommandError(f"{refused} Base d’une autre version ? Recommencez : ./dev demo --reset") from refused
 
     def _say(self, words: str) -> None:
         self.stdout.write(f"{time.monotonic() - self.started:5.0f} s  {words}")
