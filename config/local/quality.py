@@ -55,8 +55,14 @@ def is_content(name: str, reached: dict[str, str]) -> bool:
 
 
 def lock(options: Sequence[str]) -> int:
-    """Recompile the three requirement files from pyproject (``--upgrade``: newest allowed versions)."""
-    for name, extras in {"production": [], "local": ["local"], "dev": ["local", "dev"]}.items():
+    """Recompile the requirement files from pyproject (``--upgrade``: newest allowed versions)."""
+    extras_of = {
+        "production": [],
+        "local": ["local"],
+        "dev": ["local", "dev"],
+        "benchmarks": ["local", "dev", "benchmarks"],
+    }
+    for name, extras in extras_of.items():
         command = ["-m", "uv", "pip", "compile", "pyproject.toml", "--universal", "--generate-hashes", "--quiet"]
         command += ["--custom-compile-command", "./dev lock", "--no-emit-index-url", "--no-emit-find-links"]
         command += ["--python-version", "3.11", "-o", f"requirements/{name}.txt", *options]
