@@ -4,6 +4,7 @@ from campaigns.models.audience import Audience, ContactFact, Member
 from campaigns.models.bad_destination import BadDestination
 from campaigns.models.campaign import Campaign, CampaignMove, Programme, Step
 from campaigns.models.clock import AppNow, ClockShift, read_now, set_clock
+from campaigns.models.imported_list import ImportedList, ListEntry
 from campaigns.models.imports import ColumnMapping, ImportStatus, PopulationImport, RejectedLine
 from campaigns.models.opposition import Opposition
 from campaigns.models.plan import Plan, PlanStep, RegularisationKind
@@ -27,6 +28,8 @@ __all__ = [
     "Epci",
     "ExtraAttribute",
     "ImportStatus",
+    "ImportedList",
+    "ListEntry",
     "Member",
     "Opposition",
     "Plan",

@@ -90,6 +90,8 @@ class ContactFact(models.Model):
     at = models.DateTimeField("le")  # planned, then actual
     state = models.CharField("résultat", max_length=15, choices=FactState, default=FactState.RESERVED)
     is_exempt = models.BooleanField("hors plafond", default=False)
+    answered_at = models.DateTimeField("réponse reçue le", null=True)  # an answer, not a refusal
+    settled_on = models.DateField("régularisée le", null=True)  # by the person, from the day of this contact
 
     class Meta:
         verbose_name = "contact"
