@@ -1,7 +1,7 @@
 """The story of a refusal: recorded under the lock that sending takes, and kept outside the database as well."""
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,11 +20,20 @@ from campaigns.opposition_journal import (
     read_entries,
 )
 
-__all__ = ["OppositionOfNobody", "hash_destination", "lift_opposition", "record_opposition", "replay_journal"]
+__all__ = [
+    "OppositionOfNobody",
+    "Refusal",
+    "hash_destination",
+    "lift_opposition",
+    "record_opposition",
+    "record_oppositions",
+    "replay_journal",
+]
 
 logger = logging.getLogger(__name__)
 
 _Scope = tuple[str, str, str, str]
+_Owned = tuple[int | None, str]  # person, keyed hash of the destination
 
 
 class OppositionOfNobody(Exception):
@@ -32,6 +41,14 @@ class OppositionOfNobody(Exception):
 
     def __init__(self) -> None:
         super().__init__("Aucune personne ni aucune adresse à laquelle rattacher l’opposition : en indiquer une.")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Who says no: persons, and the phone or e-mail by which it was said (empty: none)."""
+
+    persons: frozenset[int] = frozenset()
+    destination: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,22 +79,39 @@ def record_opposition(
     Persons, and whoever else holds the destination, are locked first as sending does: an intent to send is strictly
     before or after. Returns how many rows were new; the same refusal again adds none. Raises ``OppositionOfNobody``.
     """
-    destination_hash = hash_destination(destination) if destination else ""
+    one = Refusal(frozenset(allocataire_ids), destination)
+    return record_oppositions(
+        refusals=[one], channel=channel, theme=theme, source=source, now=now, by=by, note=note
+    )  # fmt: skip
+
+
+def record_oppositions(
+    *,
+    refusals: Sequence[Refusal],
+    channel: str = "",
+    theme: str = "",
+    source: str,
+    now: datetime,
+    by: User | None = None,
+    note: str = "",
+) -> int:
+    """The same for many refusals of one scope and source, at the cost of one: locked, recorded and kept together."""
+    said = [(one.persons, hash_destination(one.destination) if one.destination else "") for one in refusals]
     with transaction.atomic():
-        locked = lock_people(
-            persons=allocataire_ids,
-            destinations=[destination_hash],
-            addresses=[destination],
+        matricules = lock_people(
+            persons=frozenset[int]().union(*(persons for persons, _ in said)),
+            destinations=[code for _, code in said],
+            addresses=[one.destination for one in refusals if one.destination],
         )
-        matricules = {pk: locked[pk] for pk in allocataire_ids if pk in locked}
-        refusal = Opposition(
-            channel=channel, theme=theme, source=source, recorded_at=now, recorded_by=by,
-            destination_hash=destination_hash, note=note,
-        )  # fmt: skip
-        owners: list[int | None] = [*matricules] if matricules or not destination_hash else [None]
-        if not owners:
-            raise OppositionOfNobody
-        created = Opposition.objects.bulk_create([_copy(refusal, owner) for owner in _without_it(owners, refusal)])
+        scopes = [scope for persons, code in said for scope in _scopes(persons, code, matricules)]
+        rows = [
+            Opposition(
+                allocataire_id=owner, channel=channel, theme=theme, source=source, recorded_at=now, recorded_by=by,
+                destination_hash=code, note=note,
+            )
+            for owner, code in _not_yet_said(scopes, channel, theme)
+        ]  # fmt: skip
+        created = Opposition.objects.bulk_create(rows, batch_size=1_000)
         _journal([_entry(RECORD, row, matricules.get(row.allocataire_id or 0, ""), now) for row in created])
     return len(created)
 
@@ -126,27 +160,22 @@ def replay_journal(*, now: datetime) -> ReplayReport:
     return ReplayReport(restored, len(lifted), len(missing) - restored, len(unknown), entries.count(None))
 
 
-def _without_it(owners: list[int | None], refusal: Opposition) -> list[int | None]:
-    """Owners who have not refused that yet; to name a destination as well says more than not to."""
-    same = Opposition.objects.active().filter(channel=refusal.channel, theme=refusal.theme)
-    if refusal.destination_hash:
-        same = same.filter(destination_hash=refusal.destination_hash)
-    is_known = Q(allocataire_id__in=[o for o in owners if o]) if owners != [None] else Q(allocataire=None)
-    known = set(same.filter(is_known).values_list("allocataire_id", flat=True))
-    return [owner for owner in owners if owner not in known]
+def _scopes(persons: Collection[int], destination_hash: str, known: Mapping[int, str]) -> list[_Owned]:
+    """Each person with the destination; the destination alone when none of them is here."""
+    here: list[int | None] = [pk for pk in sorted(persons) if pk in known]
+    if not (here or destination_hash):
+        raise OppositionOfNobody
+    return [(owner, destination_hash) for owner in here or [None]]
 
 
-def _copy(refusal: Opposition, owner: int | None) -> Opposition:
-    return Opposition(
-        allocataire_id=owner,
-        destination_hash=refusal.destination_hash,
-        channel=refusal.channel,
-        theme=refusal.theme,
-        source=refusal.source,
-        recorded_at=refusal.recorded_at,
-        recorded_by=refusal.recorded_by,
-        note=refusal.note,
-    )
+def _not_yet_said(scopes: Sequence[_Owned], channel: str, theme: str) -> list[_Owned]:
+    """Without those that are in force; to name a destination as well says more than not to."""
+    whose = Q(allocataire_id__in={owner for owner, _ in scopes if owner})
+    whose |= Q(allocataire=None, destination_hash__in={code for _, code in scopes if code})
+    same = Opposition.objects.active().filter(whose, channel=channel, theme=theme)
+    known: set[_Owned] = set(same.values_list("allocataire_id", "destination_hash"))
+    known |= {(owner, "") for owner, _ in known}
+    return [scope for scope in dict.fromkeys(scopes) if scope not in known]
 
 
 def _entry(action: str, row: Opposition, matricule: str, at: datetime) -> Entry:

@@ -1,6 +1,6 @@
 """A person says no: the opposition is recorded and what was about to reach her is taken away, in one transaction."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -9,7 +9,8 @@ from django.db.models import Q
 from campaigns.enums import FactState
 from campaigns.locks import lock_people
 from campaigns.models import Allocataire, User
-from campaigns.oppositions import hash_destination, record_opposition
+from campaigns.oppositions import Refusal, hash_destination, record_oppositions
+from campaigns.rules.contact_points import normalise_destination
 from outreach.enums import Suppression, TouchStatus
 
 # A claim that is taken away was not a try. What is already SENDING left before the refusal.
@@ -21,7 +22,7 @@ WITH gone AS (
            claimed_until = NULL, status_at = %(now)s
      WHERE status IN ('{TouchStatus.PLANNED}', '{TouchStatus.CLAIMED}') AND %(channel)s IN ('', channel)
        AND (allocataire_id = ANY(%(persons)s)
-            OR (%(destination_hash)s <> '' AND destination_hash = %(destination_hash)s))
+            OR (destination_hash = ANY(%(hashes)s) AND destination_hash <> ''))
     RETURNING id),
 facts AS (
     UPDATE campaigns_contactfact f SET state = '{FactState.RELEASED}' FROM gone WHERE f.touch_ref = gone.id)
@@ -42,28 +43,43 @@ def refuse_contact(
     The locks are those that sending takes: each intent is strictly before or after. Returns how many contacts were
     taken away.
     """
-    destination_hash = hash_destination(destination) if destination else ""
+    said = [Refusal(frozenset(persons), destination)]
+    return refuse_contacts(refusals=said, channel=channel, source=source, now=now, by=by)
+
+
+def refuse_contacts(
+    *, refusals: Sequence[Refusal], channel: str = "", source: str, now: datetime, by: User | None = None
+) -> int:
+    """The same for many people at the cost of one: all of them locked in one go, all of it in one transaction."""
+    if not refusals:
+        return 0
+    hashes = [hash_destination(one.destination) for one in refusals if one.destination]
     with transaction.atomic(savepoint=False):
-        concerned = lock_people(persons=persons, destinations=[destination_hash], addresses=[destination])
-        record_opposition(
-            allocataire_ids=concerned, channel=channel, source=source, now=now, by=by, destination=destination
+        concerned = lock_people(
+            persons=frozenset[int]().union(*(one.persons for one in refusals)),
+            destinations=hashes,
+            addresses=[one.destination for one in refusals],
         )
+        record_oppositions(refusals=_with_holders(refusals), channel=channel, source=source, now=now, by=by)
         with connection.cursor() as cursor:
             cursor.execute(
-                SUPPRESS,
-                {
-                    "persons": sorted(concerned),
-                    "destination_hash": destination_hash,
-                    "channel": channel,
-                    "now": now,
-                },
-            )
+                SUPPRESS, {"persons": sorted(concerned), "hashes": hashes, "channel": channel, "now": now}
+            )  # fmt: skip
             return int(cursor.fetchone()[0])
 
 
-def holders_of(destination: str) -> set[int]:
-    """Everybody whose file gives this mobile or e-mail."""
-    if not destination:
-        return set()
-    whose = Q(email=destination) if "@" in destination else Q(mobile=destination)
-    return set(Allocataire.objects.filter(whose).values_list("pk", flat=True))
+def holders_of(destinations: Collection[str]) -> dict[str, set[int]]:
+    """Everybody whose file gives each of these mobiles or e-mails."""
+    spelt = {destination: normalise_destination(destination) for destination in destinations if destination}
+    wanted = set(spelt.values())
+    found: dict[str, set[int]] = {address: set() for address in wanted}
+    whose = Q(mobile__in=wanted) | Q(email__in=wanted)
+    for pk, *addresses in Allocataire.objects.filter(whose).values_list("pk", "mobile", "email"):
+        for address in wanted.intersection(addresses):
+            found[address].add(pk)
+    return {destination: found.get(spelt.get(destination, ""), set()) for destination in destinations}
+
+
+def _with_holders(refusals: Sequence[Refusal]) -> list[Refusal]:
+    holders = holders_of([one.destination for one in refusals])
+    return [Refusal(one.persons | holders[one.destination], one.destination) for one in refusals]

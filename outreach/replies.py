@@ -159,5 +159,5 @@ def _answered_touch(sender: str) -> Touch | None:
 
 
 def _only_holder(sender: str) -> int | None:
-    holders = holders_of(sender)
+    holders = holders_of([sender])[sender]
     return holders.pop() if len(holders) == 1 else None
