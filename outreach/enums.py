@@ -69,6 +69,8 @@ class Suppression(TextChoices):
     NO_ADDRESS = "SANS_ADRESSE", "Aucune adresse pour ce canal"
     SHARED_DESTINATION = "ADRESSE_PARTAGEE", "Adresse partagée, déjà contactée"
     MISSING_VALUE = "VALEUR_MANQUANTE", "Texte impossible : une donnée manque"
+    CRASHED = "ARRETS_REPETES", "Trois expéditeurs se sont arrêtés en le préparant"
+    JOURNAL_LOST = "JOURNAL_PERDU", "Peut-être envoyé avant la restauration"
 
 
 class EventKind(TextChoices):

@@ -3,6 +3,7 @@ from outreach.models.night import Night, NightStep
 from outreach.models.provider_event import ProviderEvent
 from outreach.models.regularisation import AMOUNT_FIELDS, Outcome, Regularisation, RegularisationImport
 from outreach.models.reply import Reply
+from outreach.models.safeguard import Canary, Fence, LostIntent, TouchDecision
 from outreach.models.touch import Attempt, Pause, Touch
 
 __all__ = [
@@ -10,6 +11,9 @@ __all__ = [
     "Attempt",
     "Call",
     "CallAttempt",
+    "Canary",
+    "Fence",
+    "LostIntent",
     "Night",
     "NightStep",
     "Outcome",
@@ -19,4 +23,5 @@ __all__ = [
     "RegularisationImport",
     "Reply",
     "Touch",
+    "TouchDecision",
 ]

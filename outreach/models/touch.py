@@ -28,6 +28,7 @@ class Touch(models.Model):
     claimed_until = models.DateTimeField(null=True)
     attempt_count = models.PositiveSmallIntegerField("tentatives", default=0)
     status_at = models.DateTimeField("état depuis", null=True)
+    is_canary = models.BooleanField(default=False, db_default=False)  # among the first of its wave, which leave alone
 
     class Meta:
         verbose_name = "contact prévu"
