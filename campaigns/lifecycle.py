@@ -17,6 +17,7 @@ from campaigns.enums import CONTROL_ARM
 from campaigns.models import Campaign, CampaignMove, Plan, PlanStep, Segment, Step, User
 from campaigns.rules import criteria as criteria_rules
 from campaigns.rules import lifecycle as rules
+from campaigns.rules.announcements import announce_calls
 from campaigns.rules.messages import check_text
 from campaigns.segments import count_matching, load_catalogue
 
@@ -38,8 +39,20 @@ def current_fingerprint(campaign: Campaign) -> str:
 
 
 @transaction.atomic
-def start_campaign(*, plan: Plan, segment: Segment, name: str, by: User, now: datetime, **overrides: Any) -> Campaign:
-    """Begin a draft from a plan: its arms, témoins, window and steps are copied, then belong to the campaign."""
+def start_campaign(
+    *,
+    plan: Plan,
+    segment: Segment,
+    name: str,
+    by: User,
+    now: datetime,
+    announces_calls: bool = False,
+    **overrides: Any,
+) -> Campaign:
+    """Begin a draft from a plan: its arms, témoins, window and steps are copied, then belong to the campaign.
+
+    ``announces_calls``: an SMS goes the day before each call.
+    """
     if Campaign.objects.filter(name=name).exists():
         raise MoveRefused("créer", name, ["une campagne porte déjà ce nom. Ajoutez une date ou un territoire."])
     copied = {
@@ -50,7 +63,10 @@ def start_campaign(*, plan: Plan, segment: Segment, name: str, by: User, now: da
         "window_days": plan.window_days,
     }
     campaign = Campaign.objects.create(name=name, plan=plan, segment=segment, **{**copied, **overrides})
-    Step.objects.bulk_create([Step(campaign=campaign, **values) for values in plan.steps.values(*STEP_FIELDS)])
+    steps = list(plan.steps.order_by("position").values(*STEP_FIELDS))
+    if announces_calls:
+        steps = announce_calls(steps)
+    Step.objects.bulk_create([Step(campaign=campaign, **values) for values in steps])
     _log(campaign, rules.CREATE, by, now)
     return campaign
 

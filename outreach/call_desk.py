@@ -13,11 +13,11 @@ from campaigns.enums import BadDestinationReason, Channel, FactState, Opposition
 from campaigns.locks import lock_people
 from campaigns.models import ContactFact, User
 from campaigns.oppositions import record_opposition
+from campaigns.rules.calendar import Window
 from outreach import call_desk_sql as sql
 from outreach.enums import CallResult, TouchStatus
 from outreach.models import Call, CallAttempt, Touch
-from outreach.rules.planning import Slot, later_slot
-from outreach.rules.retry import next_call_from
+from outreach.rules.calls import next_ring
 from outreach.stopping import current_fingerprints, stopping_values
 from outreach.windows import contact_hours, territory_of_commune
 
@@ -98,10 +98,10 @@ def record_call_result(
             call=call, number=call.attempts.count() + 1, by=agent, at=now, result=result, minutes=minutes, note=note
         )
         touch.attempt_count = attempt.number
-        slot = None if CallResult(result).ends_the_call else _next_slot(touch, attempt.number, now)
-        _settle_touch(touch, result, slot, now)
-        _settle_fact(touch, result, has_ended=slot is None, now=now)
-        _settle_call(call, slot, now)
+        window = None if CallResult(result).ends_the_call else _next_window(call, touch)
+        _settle_touch(touch, result, window, now)
+        _settle_fact(touch, result, has_ended=window is None, now=now)
+        _settle_call(call, window, now)
         if result == CallResult.WRONG_NUMBER:  # somebody else answers there: nothing of hers may be sent to it
             finding = Finding(touch.allocataire_id, touch.destination, "", BadDestinationReason.SOMEBODY_ELSE)
             record_bad_destinations(findings=[finding], now=now)
@@ -153,24 +153,20 @@ def _lock_held(call: Call, agent: User) -> Call:
     return call
 
 
-def _next_slot(touch: Touch, tried: int, now: datetime) -> Slot | None:
-    start = next_call_from(tried=tried, now=now)
-    if start is None:
-        return None
-    return later_slot(
-        from_=start,
-        expires_at=touch.expires_at,
-        channel=Channel.CALL,
+def _next_window(call: Call, touch: Touch) -> Window | None:
+    window = next_ring(
+        rings=list(call.attempts.order_by("at").values_list("at", flat=True)),
         territory=territory_of_commune(touch.allocataire.commune_id),
         hours=contact_hours(Channel.CALL),
     )
+    return window if window and window.opens_at < touch.expires_at else None
 
 
-def _settle_touch(touch: Touch, result: str, slot: Slot | None, now: datetime) -> None:
+def _settle_touch(touch: Touch, result: str, window: Window | None, now: datetime) -> None:
     if touch.status == TouchStatus.PLANNED:  # a STOP by SMS may have come during the call: it stands
         touch.status_at = now
-        if slot:
-            touch.due_at, touch.closes_at = slot.opens_at, slot.closes_at
+        if window:
+            touch.due_at, touch.closes_at = window.opens_at, window.closes_at
         else:
             touch.status = END_STATES.get(CallResult(result), TouchStatus.UNDELIVERED)
     touch.save(update_fields=["status", "status_at", "due_at", "closes_at", "attempt_count"])
@@ -184,10 +180,10 @@ def _settle_fact(touch: Touch, result: str, *, has_ended: bool, now: datetime) -
         facts.filter(state=FactState.RESERVED).update(state=FactState.RELEASED)
 
 
-def _settle_call(call: Call, slot: Slot | None, now: datetime) -> None:
+def _settle_call(call: Call, window: Window | None, now: datetime) -> None:
     call.held_by = call.held_until = None
-    call.next_try_at = slot.opens_at if slot else None
-    call.done_at = None if slot else now
+    call.next_try_at = window.opens_at if window else None
+    call.done_at = None if window else now
     call.save(update_fields=["held_by", "held_until", "next_try_at", "done_at"])
 
 

@@ -58,6 +58,11 @@ class StartCampaignForm(forms.Form):
         widget=DayInput(),
         help_text="Vide : dès le lendemain du lancement.",
     )
+    announces_calls = forms.BooleanField(
+        label="Annoncer chaque appel par un SMS la veille",
+        required=False,
+        help_text="Sans effet pour un plan sans appel. Le texte se relit et se change ensuite.",
+    )
 
     def clean_name(self) -> str:
         name = self.cleaned_data["name"].strip()

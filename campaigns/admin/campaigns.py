@@ -155,7 +155,13 @@ class CampaignAdmin(GuardedAdmin):
         segment = values["segment"] or segment_of_plan(plan=plan, by=colleague(request))
         overrides = {"starts_on": values["starts_on"]} if values["starts_on"] else {}
         return start_campaign(
-            plan=plan, segment=segment, name=values["name"], by=colleague(request), now=read_now(), **overrides
+            plan=plan,
+            segment=segment,
+            name=values["name"],
+            by=colleague(request),
+            now=read_now(),
+            announces_calls=values["announces_calls"],
+            **overrides,
         )
 
     def get_inlines(self, request: HttpRequest, obj: Campaign | None) -> Any:

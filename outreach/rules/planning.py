@@ -22,11 +22,3 @@ def slot_of(*, due_on: date, valid_days: int, channel: str, territory: Territory
     # Wall-clock arithmetic on purpose: the delay ends at a local midnight whatever the season.
     expires_at = datetime.combine(due_on + timedelta(days=valid_days + 1), time.min, tzinfo=territory.zone)
     return Slot(window.opens_at, window.closes_at, expires_at)
-
-
-def later_slot(
-    *, from_: datetime, expires_at: datetime, channel: str, territory: Territory, hours: Hours
-) -> Slot | None:
-    """The first window from an instant on; None when the contact expires before it opens."""
-    window = next_window(from_, channel=channel, territory=territory, hours=hours)
-    return Slot(window.opens_at, window.closes_at, expires_at) if window.opens_at < expires_at else None

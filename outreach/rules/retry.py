@@ -29,12 +29,3 @@ class Resolution(StrEnum):
 
     RESEND = "RENVOYER"
     CLOSE = "CLORE"
-
-
-# A person who did not answer is rung again at another hour, then another day, then later still.
-CALL_SPACING = (timedelta(hours=3), timedelta(hours=22), timedelta(hours=50))
-
-
-def next_call_from(*, tried: int, now: datetime) -> datetime | None:
-    """The earliest instant of the next ring after ``tried`` rings without an answer; None when it is given up."""
-    return now + CALL_SPACING[tried - 1] if tried <= len(CALL_SPACING) else None

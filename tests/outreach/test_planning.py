@@ -11,7 +11,7 @@ from campaigns.rules.calendar import parse_hours, territory_of
 from outreach.enums import Suppression, TouchStatus
 from outreach.models import Touch
 from outreach.planning import WaveNotPlanned, plan_wave
-from outreach.rules.planning import later_slot, slot_of
+from outreach.rules.planning import slot_of
 from tests.factories import make_allocataire, make_allocataires, make_commune, make_control, step_values
 from tests.outreach.waves import NIGHT, PLANNED_AT, make_frozen, make_wave
 
@@ -40,14 +40,6 @@ def test_a_contact_is_due_in_the_first_window_of_its_day(
     slot = slot_of(due_on=due_on, valid_days=5, channel="SMS", territory=PARIS, hours=HOURS, now=now)
     assert (slot.opens_at, slot.closes_at) == (opens, closes)
     assert slot.expires_at == datetime.combine(due_on + timedelta(days=6), datetime.min.time(), tzinfo=PARIS.zone)
-
-
-def test_a_contact_that_expires_before_the_next_window_has_none() -> None:
-    friday_evening = paris(6, 20)
-    assert later_slot(from_=friday_evening, expires_at=paris(8, 0), channel="SMS", territory=PARIS, hours=HOURS) is None
-    slot = later_slot(from_=friday_evening, expires_at=paris(10, 0), channel="SMS", territory=PARIS, hours=HOURS)
-    assert slot
-    assert slot.opens_at == paris(9, 10)
 
 
 def test_a_wave_is_planned_once_and_reserved_in_the_cap() -> None:

@@ -20,7 +20,7 @@ from outreach.reconciliation import (
     reschedule_missed,
     resolve_touch,
 )
-from outreach.rules.retry import Resolution, may_resend, next_call_from, next_try_at
+from outreach.rules.retry import Resolution, may_resend, next_try_at
 from tests.factories import make_allocataires, make_commune, make_user, step_values
 from tests.outreach.waves import MORNING, make_wave
 
@@ -86,12 +86,6 @@ def test_delays_between_tries(tried: int, expected: datetime | None) -> None:
 def test_when_a_re_send_is_allowed(changed: dict[str, object], expected: bool) -> None:
     values = {"allowed": True, "attempts": 1, "lookups": 2, "intent_at": MORNING, "now": minutes(15), **changed}
     assert may_resend(**values) is expected  # type: ignore[arg-type]
-
-
-def test_rings_are_spread_over_hours_and_days() -> None:
-    rings = [next_call_from(tried=tried, now=MORNING) for tried in (1, 2, 3)]
-    assert len({ring.hour for ring in rings if ring}) == 3
-    assert next_call_from(tried=4, now=MORNING) is None
 
 
 def test_a_refusal_frees_the_place_in_the_cap(operator: FakeGateway) -> None:
