@@ -1,43 +1,147 @@
-"""The statements of ``outreach.receipts``, each over a whole batch."""
+"""The statements of ``outreach.receipts``, each over a whole batch. The batch lives in temporary tables of the session.
 
-_KNOWN = """
-SELECT o.id, o.uuid, o.touch_id, t.campaign_id, t.allocataire_id, t.destination, o.status, o.error_code, o.provider_ref
-  FROM outreach_attempt o JOIN outreach_touch t ON t.id = o.touch_id"""
+What an operator's words mean is decided in ``rules.delivery``, in Python, once for each different word of a batch; what
+follows for each row is SQL. A *key* is the rank of a state on two digits followed by the error code that explains it:
+the greater key (byte order) wins, whatever came first.
+"""
 
-FIND = f"""
-{_KNOWN} WHERE o.uuid = ANY(%(uuids)s::uuid[])
-UNION
-{_KNOWN} WHERE o.provider_ref = ANY(%(refs)s::text[]) AND o.provider_ref <> ''
-   AND o.provider = ANY(%(providers)s::text[])"""
+from campaigns.enums import FactState
+from outreach.enums import EventKind
+from outreach.rules.delivery import RANKS
 
-LOCK_TOUCHES = "SELECT id FROM outreach_touch WHERE id = ANY(%(touches)s) ORDER BY id FOR NO KEY UPDATE"
+STORE = """
+INSERT INTO outreach_providerevent
+       (provider, kind, attempt_uuid, provider_ref, status, error_code, payload, received_at, problem)
+VALUES (%(provider)s, %(kind)s, %(attempt_uuid)s, %(provider_ref)s, %(status)s, %(error_code)s, %(payload)s,
+        coalesce(%(now)s, app_now()), '')
+RETURNING id"""
 
+# heard: receipts taken; news: attempts that they changed; situations: touches of those, ``kind`` being the same for all
+# that are decided alike. Emptied by the commit, and before a second batch of the same transaction.
+MAKE_TABLES = """
+CREATE TEMP TABLE IF NOT EXISTS receipts_heard (
+    event_id bigint, provider text, ref text, word text, code text,
+    attempt_id bigint, touch_id bigint, known_ref text) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS receipts_news (attempt_id bigint, touch_id bigint, code text) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS receipts_situations (
+    touch_id bigint, current text, statuses text[], codes text[], has_time boolean, kind int) ON COMMIT DELETE ROWS;
+DELETE FROM receipts_heard; DELETE FROM receipts_news; DELETE FROM receipts_situations
+"""
+
+# ``after``: what this run has seen is not looked at again, else each batch would step over all those before it.
+# An attempt is found by what travelled with the message, else by the operator's reference.
+TAKE = f"""
+WITH taken AS MATERIALIZED (
+    SELECT id, provider, attempt_uuid, provider_ref, status, error_code FROM outreach_providerevent
+     WHERE applied_at IS NULL AND kind = '{EventKind.STATUS}' AND id > %(after)s
+     ORDER BY id LIMIT %(size)s
+       FOR NO KEY UPDATE SKIP LOCKED),
+kept AS (
+    INSERT INTO receipts_heard
+    SELECT e.id, e.provider, e.provider_ref, e.status, e.error_code, coalesce(u.id, r.id),
+           coalesce(u.touch_id, r.touch_id), coalesce(u.provider_ref, r.provider_ref)
+      FROM taken e
+      LEFT JOIN outreach_attempt u ON u.uuid = e.attempt_uuid
+      LEFT JOIN LATERAL (
+          SELECT o.id, o.touch_id, o.provider_ref FROM outreach_attempt o
+           WHERE u.id IS NULL AND o.provider = e.provider AND o.provider_ref = e.provider_ref
+             AND o.provider_ref <> '') AS r ON true
+    RETURNING event_id)
+SELECT count(*), max(event_id) FROM kept"""
+
+READ_WORDS = "SELECT DISTINCT provider, word, code FROM receipts_heard"
+
+# Refusals told by the operator, oldest first: one more than may be locked at once.
+READ_REFUSALS = """
+SELECT min(h.event_id) AS first_event, t.allocataire_id, t.destination
+  FROM receipts_heard h JOIN outreach_touch t ON t.id = h.touch_id
+ WHERE h.code = ANY(%(codes)s)
+ GROUP BY t.allocataire_id, t.destination ORDER BY first_event LIMIT %(limit)s"""
+
+LEAVE_FROM = "DELETE FROM receipts_heard WHERE event_id >= %(event)s"
+
+LOCK_TOUCHES = """
+SELECT count(*) FROM (
+    SELECT id FROM outreach_touch WHERE id IN (SELECT touch_id FROM receipts_heard)
+     ORDER BY id FOR NO KEY UPDATE) AS locked"""
+
+_RANKS = ", ".join(f"('{status}', '{rank:02}')" for status, rank in RANKS.items())
+_WORDS = """words AS MATERIALIZED (
+    SELECT * FROM unnest(%(providers)s::text[], %(words)s::text[], %(codes)s::text[], %(keys)s::text[],
+                         %(known)s::boolean[]) AS w(provider, word, code, key, is_known))"""
+
+# A reference that nobody has becomes that of the attempt, if it has none: the first that was told, the first who told.
 # ``submitted_at``: an operator that speaks of a message has taken it, even if nobody heard it say so.
-WRITE_ATTEMPTS = """
-UPDATE outreach_attempt o
-   SET status = n.status, error_code = n.code, provider_ref = n.ref, status_at = %(now)s,
-       submitted_at = coalesce(o.submitted_at, %(now)s)
-  FROM unnest(%(ids)s::bigint[], %(statuses)s::text[], %(codes)s::text[], %(refs)s::text[]) AS n(id, status, code, ref)
- WHERE o.id = n.id"""
+WRITE_ATTEMPTS = f"""
+WITH {_WORDS},
+ranks(status, rank) AS (VALUES {_RANKS}),
+said AS MATERIALIZED (
+    SELECT h.attempt_id, max(w.key COLLATE "C") AS key
+      FROM receipts_heard h JOIN words w USING (provider, word, code)
+     WHERE h.attempt_id IS NOT NULL AND w.key <> '' GROUP BY h.attempt_id),
+claims AS (
+    SELECT DISTINCT ON (h.attempt_id) h.attempt_id, h.provider, h.ref, h.event_id
+      FROM receipts_heard h JOIN words w USING (provider, word, code)
+     WHERE h.known_ref = '' AND h.ref <> '' AND w.key <> ''
+       AND NOT EXISTS (SELECT 1 FROM outreach_attempt owner
+                        WHERE owner.provider = h.provider AND owner.provider_ref = h.ref AND owner.provider_ref <> '')
+     ORDER BY h.attempt_id, h.event_id),
+granted AS MATERIALIZED (
+    SELECT DISTINCT ON (provider, ref) attempt_id, ref FROM claims ORDER BY provider, ref, event_id),
+changed AS (
+    UPDATE outreach_attempt o
+       SET status = after.status, error_code = substr(greatest(before.rank || o.error_code, n.key) COLLATE "C", 3),
+           provider_ref = CASE WHEN o.provider_ref = '' THEN coalesce(g.ref, '') ELSE o.provider_ref END,
+           status_at = %(now)s, submitted_at = coalesce(o.submitted_at, %(now)s)
+      FROM said n LEFT JOIN granted g USING (attempt_id), ranks before, ranks after
+     WHERE o.id = n.attempt_id AND before.status = o.status
+       AND after.rank = left(greatest(before.rank || o.error_code, n.key) COLLATE "C", 2)
+       AND (n.key COLLATE "C" > before.rank || o.error_code OR o.provider_ref = '' AND g.ref IS NOT NULL)
+    RETURNING o.id, o.touch_id, o.error_code)
+INSERT INTO receipts_news SELECT * FROM changed"""
 
-READ_TOUCHES = """
-SELECT t.id, t.status, t.expires_at, array_agg(o.status ORDER BY o.number), array_agg(o.error_code ORDER BY o.number)
-  FROM outreach_touch t JOIN outreach_attempt o ON o.touch_id = t.id
- WHERE t.id = ANY(%(touches)s) GROUP BY t.id"""
+# A touch is decided from all its attempts, first to last.
+READ_SITUATIONS = """
+INSERT INTO receipts_situations
+SELECT *, dense_rank() OVER (ORDER BY current, statuses, codes, has_time)
+  FROM (SELECT t.id, t.status COLLATE "C" AS current, array_agg(o.status COLLATE "C" ORDER BY o.number) AS statuses,
+               array_agg(o.error_code COLLATE "C" ORDER BY o.number) AS codes,
+               t.expires_at > %(late_try_at)s AS has_time
+          FROM outreach_touch t JOIN outreach_attempt o ON o.touch_id = t.id
+         WHERE t.id IN (SELECT touch_id FROM receipts_news) GROUP BY t.id) AS touched"""
+LIST_SITUATIONS = (
+    "SELECT DISTINCT ON (kind) kind, current, statuses, codes, has_time FROM receipts_situations ORDER BY kind"
+)
 
 # A person who answered has answered: no receipt takes that back.
-WRITE_TOUCHES = """
+WRITE_TOUCHES = f"""
 WITH moved AS (
     UPDATE outreach_touch t
-       SET status = n.status, status_at = %(now)s, due_at = coalesce(n.due_at, t.due_at), claimed_by = '',
-           claimed_until = NULL
-      FROM unnest(%(ids)s::bigint[], %(statuses)s::text[], %(facts)s::text[], %(due_at)s::timestamptz[])
-           AS n(id, status, fact, due_at)
-     WHERE t.id = n.id
+       SET status = n.status, status_at = %(now)s, due_at = CASE WHEN n.is_late THEN %(late_try_at)s ELSE t.due_at END,
+           claimed_by = '', claimed_until = NULL
+      FROM receipts_situations s
+      JOIN unnest(%(kinds)s::int[], %(statuses)s::text[], %(facts)s::text[], %(late)s::boolean[])
+           AS n(kind, status, fact, is_late) USING (kind)
+     WHERE t.id = s.touch_id
     RETURNING t.id, n.fact)
 UPDATE campaigns_contactfact f SET state = moved.fact
-  FROM moved WHERE f.touch_ref = moved.id AND f.state <> %(answered)s"""
+  FROM moved WHERE f.touch_ref = moved.id AND f.state NOT IN (moved.fact, '{FactState.ANSWERED}')"""
 
-MARK_APPLIED = """
-UPDATE outreach_providerevent e SET applied_at = %(now)s, problem = n.problem
-  FROM unnest(%(ids)s::bigint[], %(problems)s::text[]) AS n(id, problem) WHERE e.id = n.id"""
+READ_CODES = """
+SELECT DISTINCT t.allocataire_id, t.destination, t.campaign_id, n.code
+  FROM receipts_news n JOIN outreach_touch t ON t.id = n.touch_id WHERE n.code = ANY(%(codes)s)"""
+
+# Tells the problems: code, sentence, how many, the first of them.
+MARK_APPLIED = f"""
+WITH {_WORDS},
+marked AS (
+    UPDATE outreach_providerevent e
+       SET applied_at = %(now)s,
+           problem = CASE WHEN h.attempt_id IS NULL THEN %(nobody)s WHEN w.key = '' THEN %(no_word)s
+                          WHEN o.id IS NOT NULL THEN %(other)s WHEN NOT w.is_known THEN %(no_code)s ELSE '' END
+      FROM receipts_heard h JOIN words w USING (provider, word, code)
+      LEFT JOIN outreach_attempt o
+           ON o.id = h.attempt_id AND h.known_ref <> h.ref AND h.ref <> '' AND o.provider_ref <> h.ref
+     WHERE e.id = h.event_id
+    RETURNING e.id, e.problem)
+SELECT problem, count(*), min(id) FROM marked WHERE problem <> '' GROUP BY problem ORDER BY problem"""

@@ -30,7 +30,7 @@ def hear(attempt: Attempt | None, status: str, code: str = "", **values: Any) ->
         "now": NOW,
         **values,
     }
-    return store_event(**fields)
+    return ProviderEvent.objects.get(pk=store_event(**fields))
 
 
 def states_of(attempt: Attempt) -> tuple[str, str, str]:

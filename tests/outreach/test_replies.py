@@ -31,13 +31,14 @@ def journal(settings: Settings, tmp_path: Path) -> Path:
 
 
 def hear(sender: str, body: str, reference: str = "SMin1", **payload: Any) -> ProviderEvent:
-    return store_event(
+    stored = store_event(
         provider="twilio",
         kind=EventKind.INBOUND,
         payload={"From": sender, "Body": body, **payload},
         provider_ref=reference,
         now=NOW,
     )
+    return ProviderEvent.objects.get(pk=stored)
 
 
 def test_stop_opposes_and_takes_away_what_was_planned(journal: Path) -> None:
