@@ -5,7 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from outreach.enums import AttemptStatus
-from outreach.rules.delivery import SendOutcome
+from outreach.rules.delivery import SendOutcome, attempt_status
 
 __all__ = [
     "FoundMessage",
@@ -35,7 +35,7 @@ class OutgoingMessage:
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """The answer of one call, from which the caller writes ``outcome.attempt_status``."""
+    """The answer of one call, from which the caller writes ``status``."""
 
     outcome: SendOutcome
     provider_ref: str = ""
@@ -46,7 +46,7 @@ class SendResult:
 
     @property
     def status(self) -> AttemptStatus:
-        return self.outcome.attempt_status
+        return attempt_status(self.outcome)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,25 +4,40 @@ Sources: Twilio's message status values and error dictionary, as settled in the 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 
-from campaigns.enums import BadDestinationReason, FactState
+from campaigns.enums import FactState
 from outreach.enums import AttemptStatus, TouchStatus
+from outreach.rules.operator_codes import (
+    EXPIRED_CODES,
+    Action,
+    SendOutcome,
+    action_for,
+    bad_number_reason,
+    code_of,
+    is_known_code,
+)
 
-
-class SendOutcome(StrEnum):
-    """What is certain after a call. Anything that is not certain is ``UNKNOWN``: never sent again blindly."""
-
-    ACCEPTED = "ACCEPTED"
-    REFUSED = "REFUSED"  # definite: the operator will not send it, sending it again is useless
-    RETRY = "RETRY"  # definite: nothing was sent, sending it later is safe
-    UNKNOWN = "UNKNOWN"  # timeout, reset, 5xx, unreadable answer
-
-    @property
-    def attempt_status(self) -> AttemptStatus:
-        return _ATTEMPT_STATUS[self]
+# What is done about codes is asked here, beside what is done about states.
+__all__ = [
+    "LATE_TRY_DELAY",
+    "RANKS",
+    "TWILIO_STATUSES",
+    "Action",
+    "SendOutcome",
+    "action_for",
+    "attempt_status",
+    "bad_number_reason",
+    "deserves_late_try",
+    "fact_state",
+    "is_known_code",
+    "merge",
+    "outcome_of_answer",
+    "outcome_of_smtp",
+    "replaceable_by",
+    "status_of",
+    "touch_status",
+]
 
 
 _ATTEMPT_STATUS = {
@@ -70,60 +85,6 @@ _WAITING = frozenset(
 )
 LATE_TRY_DELAY = timedelta(hours=4)  # a handset that was off (30003) is tried once more, later in the day
 
-
-class Action(StrEnum):
-    """What an error code asks for, beyond its state."""
-
-    NONE = "NONE"
-    OPPOSE = "OPPOSE"  # the person refused at the operator's: record the opposition
-    BAD_NUMBER = "BAD_NUMBER"  # permanent: trying this number again is useless
-    TRY_LATER = "TRY_LATER"  # one later try
-    PAUSE_CAMPAIGN = "PAUSE_CAMPAIGN"  # filtered as spam: going on would have the sender blocked
-    ALERT = "ALERT"  # our account or sender is at fault
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """``on_send``: what the code proves when it answers a request."""
-
-    on_send: SendOutcome
-    action: Action = Action.NONE
-
-
-_REFUSED, _RETRY, _UNKNOWN = SendOutcome.REFUSED, SendOutcome.RETRY, SendOutcome.UNKNOWN
-TWILIO_CODES: dict[str, Code] = {
-    "20003": Code(_RETRY, Action.ALERT),  # authentication refused
-    "20404": Code(_RETRY, Action.ALERT),  # account or service not found
-    "20429": Code(_RETRY),  # too many requests
-    "20500": Code(_UNKNOWN),  # internal error: it may have been taken
-    "21211": Code(_REFUSED, Action.BAD_NUMBER),  # invalid number
-    "21408": Code(_RETRY, Action.ALERT),  # region not enabled on the account
-    "21603": Code(_RETRY, Action.ALERT),  # no sender
-    "21606": Code(_RETRY, Action.ALERT),  # sender cannot send SMS
-    "21610": Code(_REFUSED, Action.OPPOSE),  # recipient unsubscribed
-    "21611": Code(_RETRY),  # the sender's queue is full
-    "21614": Code(_REFUSED, Action.BAD_NUMBER),  # not a mobile
-    "21617": Code(_REFUSED),  # text too long
-    "21659": Code(_RETRY, Action.ALERT),  # not a number of ours
-    "21705": Code(_RETRY, Action.ALERT),  # unknown Messaging Service
-    "30001": Code(_RETRY),  # queue overflow
-    "30002": Code(_RETRY, Action.ALERT),  # account suspended
-    "30003": Code(_REFUSED, Action.TRY_LATER),  # handset unreachable
-    "30004": Code(_REFUSED),  # blocked by the recipient's operator
-    "30005": Code(_REFUSED, Action.BAD_NUMBER),  # unknown handset
-    "30006": Code(_REFUSED, Action.BAD_NUMBER),  # landline or unreachable operator
-    "30007": Code(_REFUSED, Action.PAUSE_CAMPAIGN),  # filtered by the operator
-    "30008": Code(_REFUSED),  # unknown error at the recipient's operator
-    "30036": Code(_REFUSED),  # validity period passed
-}
-EXPIRED_CODE = "30036"
-_BAD_NUMBERS = {
-    "21211": BadDestinationReason.UNKNOWN,
-    "21614": BadDestinationReason.NOT_A_MOBILE,
-    "30005": BadDestinationReason.UNKNOWN,
-    "30006": BadDestinationReason.NOT_A_MOBILE,
-}
-
 _FACT_STATES: dict[str, FactState] = {
     TouchStatus.SUBMITTED: FactState.SUBMITTED,
     TouchStatus.SENT: FactState.SUBMITTED,
@@ -136,6 +97,11 @@ _FACT_STATES: dict[str, FactState] = {
     TouchStatus.CANCELLED: FactState.RELEASED,
     TouchStatus.QUARANTINED: FactState.RELEASED,
 }
+
+
+def attempt_status(outcome: SendOutcome) -> AttemptStatus:
+    """The state of an attempt right after its call."""
+    return _ATTEMPT_STATUS[outcome]
 
 
 def merge(current: str, incoming: str) -> AttemptStatus:
@@ -151,24 +117,9 @@ def replaceable_by(incoming: str) -> list[str]:
 def status_of(twilio_status: str, error_code: str = "") -> AttemptStatus | None:
     """Our word for Twilio's. None: a word that Twilio did not have when this was written (kept, and said)."""
     status = TWILIO_STATUSES.get(twilio_status.lower())
-    if error_code == EXPIRED_CODE and status in {AttemptStatus.UNDELIVERED, AttemptStatus.FAILED}:
+    if error_code in EXPIRED_CODES and status in {AttemptStatus.UNDELIVERED, AttemptStatus.FAILED}:
         return AttemptStatus.EXPIRED
     return status
-
-
-def action_for(error_code: str) -> Action:
-    """What to do about a code. ``NONE`` for an unknown one: its state is taken at its word."""
-    known = TWILIO_CODES.get(error_code)
-    return known.action if known else Action.NONE
-
-
-def bad_number_reason(error_code: str) -> BadDestinationReason | None:
-    """Why the number is to be corrected; None when the code says nothing against it."""
-    return _BAD_NUMBERS.get(error_code)
-
-
-def is_known_code(error_code: str) -> bool:
-    return not error_code or error_code in TWILIO_CODES
 
 
 def outcome_of_answer(http_status: int, error_code: str) -> SendOutcome:
@@ -180,8 +131,8 @@ def outcome_of_answer(http_status: int, error_code: str) -> SendOutcome:
         return SendOutcome.UNKNOWN
     if http_status == 429:
         return SendOutcome.RETRY
-    if error_code in TWILIO_CODES:
-        return TWILIO_CODES[error_code].on_send
+    if known := code_of(error_code):
+        return known.on_send
     if http_status in {401, 403}:
         return SendOutcome.RETRY
     return SendOutcome.REFUSED if 400 <= http_status < 500 and http_status != 408 else SendOutcome.UNKNOWN
