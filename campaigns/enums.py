@@ -135,6 +135,14 @@ class FactState(TextChoices):
         return [s for s in cls.values if s != cls.RELEASED]
 
 
+class ContactOutcome(TextChoices):
+    """What followed a contact, as segments ask for it."""
+
+    DELIVERED = "REMIS", "message reçu"
+    ANSWERED = "REPONDU", "réponse de la personne"
+    SETTLED = "REGULARISE", "régularisation ensuite"
+
+
 class OppositionSource(TextChoices):
     SMS_STOP = "STOP_SMS", "STOP par SMS"
     LINK = "LIEN", "Page d’opposition"
@@ -148,6 +156,9 @@ class BadDestinationReason(TextChoices):
     UNKNOWN = "INCONNU", "Numéro inconnu de l’opérateur"
     NOT_A_MOBILE = "PAS_MOBILE", "Ce numéro ne reçoit pas de SMS"
     SOMEBODY_ELSE = "FAUX_NUMERO", "Numéro d’une autre personne, dit au téléphone"
+    NO_MAILBOX = "SANS_BOITE", "Adresse e-mail qui n’existe pas"
+    KEEPS_FAILING = "REJETS", "E-mails refusés plusieurs fois de suite"
+    COMPLAINT = "PLAINTE", "E-mail signalé comme indésirable par la personne"
 
 
 class AttributeType(TextChoices):
