@@ -28,6 +28,6 @@ WORKDIR /app
 USER app
 # Uploaded files and the journal of oppositions: keep this volume, it is replayed after a restore of the database.
 VOLUME /data
-ENV FILES_DIR=/data/files OPPOSITION_JOURNAL=/data/oppositions.jsonl
+ENV FILES_DIR=/data/files OPPOSITION_JOURNAL=/data/oppositions.jsonl SENDING_JOURNAL=/data/sending.jsonl
 EXPOSE 8000
 CMD ["gunicorn", "config.wsgi", "--workers", "2", "--threads", "4", "--bind", "0.0.0.0:8000", "--worker-tmp-dir", "/dev/shm"]

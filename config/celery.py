@@ -36,6 +36,7 @@ app.conf.beat_schedule = {
     "claims": _every(30, "release_expired_claims"),
     "crashed": _every(15, "mark_crashed_attempts"),
     "unconfirmed": _every(60, "reconcile_unconfirmed"),
+    "watch": _every(5, "watch_campaigns"),
     "uploads": _every(2, "run_waiting_uploads"),
     "missed": _every(30, "reschedule_missed"),
     "silent": _every(60, "poll_statuses"),

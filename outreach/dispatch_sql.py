@@ -5,7 +5,16 @@ from collections.abc import Iterable
 from campaigns.enums import CampaignStatus, FactState
 from outreach.enums import AttemptStatus, TouchStatus
 from outreach.rules.stopping import CHECKS, Check
-from outreach.stopping import AWAITS_READING, PAUSED, SITUATION, STALE_FEED, checks_sql, verdict_sql
+from outreach.stopping import (
+    AWAITS_READING,
+    FENCE_CLOSED,
+    FIRST_CONTACTS,
+    PAUSED,
+    SITUATION,
+    STALE_FEED,
+    checks_sql,
+    verdict_sql,
+)
 
 # Autocommitted: a claim is only a lease. What cannot be sent now is not claimed, so that nobody turns in circles.
 CLAIM = f"""
@@ -20,7 +29,7 @@ chosen AS MATERIALIZED (
        AND t.due_at <= (SELECT now FROM clock)
        AND t.closes_at > (SELECT now FROM clock) + %(time_left)s AND t.expires_at > (SELECT now FROM clock)
        AND t.campaign_id IN (SELECT id FROM sendable)
-       AND NOT {PAUSED} AND NOT {AWAITS_READING}
+       AND NOT {PAUSED} AND NOT {FENCE_CLOSED} AND NOT {FIRST_CONTACTS} AND NOT {AWAITS_READING}
      ORDER BY t.priority, t.due_at
      LIMIT %(size)s
        FOR UPDATE OF t SKIP LOCKED)

@@ -15,6 +15,7 @@ from campaigns.models import Allocataire, Audience, ContactFact, Step, refresh_s
 from campaigns.rules.calendar import Territory, local_day
 from campaigns.rules.keyed_hash import KEYED_HASH_SQL, hash_pads
 from outreach import planning_sql as sql
+from outreach.canaries import choose_canaries
 from outreach.enums import Suppression
 from outreach.models import Touch
 from outreach.rules.planning import Slot, slot_of
@@ -59,6 +60,7 @@ def plan_wave(*, audience: Audience, now: datetime) -> dict[str, int]:
             sql.PLAN.format(candidates=candidates, keyed_hash=keyed_hash), values | _wave_values(audience, now)
         )
         counts = dict(cursor.fetchall())
+        choose_canaries(audience_id=audience.pk, now=now)
         refresh_statistics(Touch, ContactFact, written=sum(counts.values()))
     logger.info("wave planned audience=%s counts=%s", audience.pk, counts)
     return {

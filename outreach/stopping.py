@@ -29,6 +29,13 @@ SITUATION = """
 PAUSED = """(SELECT count(*) FROM outreach_pause
               WHERE scope IN ('', %(channel)s) AND NOT is_paused) < 2"""
 
+# Fail closed as well: a database that may not know all that was sent must not send.
+FENCE_CLOSED = "NOT EXISTS (SELECT 1 FROM outreach_fence WHERE closed_at IS NULL)"
+
+# The first contacts of the wave have not all left, or not for long enough.
+FIRST_CONTACTS = """(NOT t.is_canary AND NOT EXISTS (
+    SELECT 1 FROM outreach_canary k WHERE k.audience_id = t.audience_id AND k.released_at IS NOT NULL))"""
+
 # A kind with a limit and no recent enough import: the person may have done it since. A day to come proves nothing.
 STALE_FEED = """EXISTS (
     SELECT 1 FROM campaigns_plan_expected_kinds e
@@ -60,6 +67,12 @@ AWAITS_READING = f"""EXISTS (
 CONDITIONS: Mapping[str, str] = {
     "already_sent": """EXISTS (SELECT 1 FROM outreach_attempt o
                                WHERE o.touch_id = t.id AND o.status = ANY(%(left)s))""",
+    # What left before a restore stands for a contact of the same step that was planned again after it.
+    "sent_before_restore": """EXISTS (
+        SELECT 1 FROM outreach_lostintent l
+         WHERE l.step_id = t.step_id AND l.destination_hash = t.destination_hash
+           AND l.at > clock.now - make_interval(days => pl.reentry_days))""",
+    "fence_closed": FENCE_CLOSED,
     "paused": PAUSED,
     "campaign_not_running": "c.status <> %(running)s",
     # What is running is what was approved: the caller recomputed the fingerprint of the content it is about to send.
@@ -68,6 +81,7 @@ CONDITIONS: Mapping[str, str] = {
          WHERE approved.id = c.id AND approved.fingerprint = c.approved_fingerprint
            AND c.approved_fingerprint <> '')""",
     "wave_superseded": "a.superseded_at IS NOT NULL",
+    "first_contacts": FIRST_CONTACTS,
     "stale_feed": STALE_FEED,
     "deceased": "p.deceased_on IS NOT NULL",
     "closed": "p.closed_on <= (clock.now AT TIME ZONE %(zone)s)::date",

@@ -8,7 +8,7 @@ from celery import shared_task
 
 from campaigns import population_uploads
 from campaigns.models import read_now
-from outreach import dispatch, night, polling, receipts, reconciliation, replies
+from outreach import dispatch, night, polling, receipts, reconciliation, replies, safeguards
 
 
 def _worker_name() -> str:
@@ -69,3 +69,8 @@ def poll_inbound(**_: Any) -> None:
 @shared_task(queue="default")
 def run_waiting_uploads(**_: Any) -> None:
     population_uploads.run_waiting_uploads(now=read_now())
+
+
+@shared_task(queue="default")
+def watch_campaigns(**_: Any) -> None:
+    safeguards.watch_campaigns(now=read_now())

@@ -20,14 +20,22 @@ PERSONAL = re.compile(r"(?:\+33|\b0)\s?[1-9](?:[\s.-]?\d{2}){4}\b|\b[\w.+-]+@[\w
 
 
 @pytest.fixture(autouse=True)
+def _sends_alone_and_at_once(settings: Any, tmp_path: Path) -> None:
+    """What one test sent is unknown to the database of the next one, which would refuse to send."""
+    settings.SENDING_JOURNAL = tmp_path / "sending.jsonl"
+    settings.CANARY_MINIMUM = 1_000_000  # a wave leaves as a whole, unless a test says otherwise
+
+
+@pytest.fixture(autouse=True)
 def _stop_buttons(request: pytest.FixtureRequest) -> None:
-    """Transactional tests empty every table; the stop buttons must exist or nothing may be sent."""
+    """Transactional tests empty every table; the stop buttons and the fence must exist or nothing may be sent."""
     marker = request.node.get_closest_marker("django_db")
     if "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction")):
         request.getfixturevalue("transactional_db")
-        from outreach.models import Pause
+        from outreach.models import Fence, Pause
 
         Pause.objects.bulk_create([Pause(scope=s) for s in ("", "SMS", "EMAIL", "CALL")], ignore_conflicts=True)
+        Fence.objects.get_or_create()
 
 
 @pytest.fixture(autouse=True)

@@ -94,6 +94,10 @@ MEDIA_ROOT = Path(env.str("FILES_DIR", default=str(BASE_DIR / ".local" / "files"
 FILE_UPLOAD_PERMISSIONS = 0o600
 # Oppositions are also appended here, outside the database, and replayed after a restore of an old backup.
 OPPOSITION_JOURNAL = Path(env.str("OPPOSITION_JOURNAL", default=str(BASE_DIR / ".local" / "oppositions.jsonl")))
+# Each message is written here, outside the database, before it leaves: a database restored from an old backup is found
+# out by it and sends nothing. One file a database, shared by all its senders.
+_DATABASE_NAME = Path(str(DATABASES["default"]["NAME"])).name
+SENDING_JOURNAL = Path(env.str("SENDING_JOURNAL", default=str(BASE_DIR / ".local" / f"sending-{_DATABASE_NAME}.jsonl")))
 IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
 
 # --- Celery: wake-ups only; the database says what is due ---------------------------------------
@@ -126,7 +130,14 @@ EMAIL_PORT = env.int("EMAIL_PORT", default=25)
 EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
 EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
 EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
+EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", default=False)
 EMAIL_TIMEOUT = 10
+# Envelope sender: what comes back is sent to rebonds+<attempt>@…, so that each failure finds its contact.
+EMAIL_BOUNCE_ADDRESS = env.str("EMAIL_BOUNCE_ADDRESS", default="")
+BOUNCE_MAILBOX = env.str("BOUNCE_MAILBOX", default="")  # Maildir or mbox where those reports arrive
+EMAIL_PROVIDER = env.str("EMAIL_PROVIDER", default="")  # brevo or mailjet, when one relays our e-mails
+EMAIL_WEBHOOK_SECRET = env.str("EMAIL_WEBHOOK_SECRET", default="")  # "name:password", given to the provider
+EMAIL_WEBHOOK_SECRET_PREVIOUS = env.str("EMAIL_WEBHOOK_SECRET_PREVIOUS", default="")  # accepted during a rotation
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Caf <ne-pas-repondre@caf.invalid>")
 ALLOW_REAL_DESTINATIONS = (
     False  # production alone may say otherwise: elsewhere only this machine's simulators are reachable
@@ -144,6 +155,15 @@ CAP_CONTACTS_30_DAYS = env.int("CAP_CONTACTS_30_DAYS", default=4)
 CAP_CALL_ATTEMPTS_30_DAYS = env.int("CAP_CALL_ATTEMPTS_30_DAYS", default=4)
 CALLS_PER_DAY = env.int("CALLS_PER_DAY", default=200)  # what the team can dial in a day
 NIGHT_STARTS_AT = env.str("NIGHT_STARTS_AT", default="01:00")  # local time; the night must end before the window opens
+# The first contacts of a wave leave alone, then the rest waits that long after the last of them.
+CANARY_SHARE = env.float("CANARY_SHARE", default=0.01)
+CANARY_MINIMUM = env.int("CANARY_MINIMUM", default=50)
+CANARY_HOLD_SECONDS = env.int("CANARY_HOLD_SECONDS", default=900)
+# A campaign stops by itself beyond these shares of the contacts whose end is known.
+AUTO_PAUSE_FAILURES = env.float("AUTO_PAUSE_FAILURES", default=0.05)
+AUTO_PAUSE_STOPS = env.float("AUTO_PAUSE_STOPS", default=0.02)
+AUTO_PAUSE_SAMPLE = env.int("AUTO_PAUSE_SAMPLE", default=30)  # ends to know before judging
+AUTO_PAUSE_COUNT = env.int("AUTO_PAUSE_COUNT", default=5)  # fewer failures, or refusals, may be chance
 SIZE_TOLERANCE = env.float("SIZE_TOLERANCE", default=0.10)  # drift of the audience that sends back to approval
 
 # Keys the hash of destinations (oppositions outlive the person's data as a keyed hash).

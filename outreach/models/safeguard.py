@@ -6,7 +6,7 @@ from outreach.models.touch import Touch
 
 
 class Canary(models.Model):
-    """The first contacts of a wave leave alone. While ``released_at`` is empty the others wait; no row: they wait too."""
+    """The first contacts of a wave leave alone. Others wait for ``released_at``, and for the row itself."""
 
     audience = models.OneToOneField(Audience, models.CASCADE, primary_key=True, related_name="canary")
     size = models.PositiveIntegerField("premiers contacts")
@@ -21,7 +21,7 @@ class Canary(models.Model):
 
 
 class Fence(models.Model):
-    """One row: does this database know all that was sent? ``known_seq``: last line of the sending journal seen in it."""
+    """One row: does this database know all that was sent? ``known_seq``: last line of the journal seen in it."""
 
     known_seq = models.BigIntegerField(default=0)
     closed_at = models.DateTimeField("fermée le", null=True)

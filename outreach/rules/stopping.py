@@ -32,10 +32,13 @@ class Check:
 
 CHECKS: tuple[Check, ...] = (
     Check("already_sent", Effect.ALREADY),
+    Check("sent_before_restore", Effect.ALREADY),
+    Check("fence_closed", Effect.HOLD),
     Check("paused", Effect.HOLD),
     Check("campaign_not_running", Effect.HOLD),
     Check("approval_void", Effect.HOLD),
     Check("wave_superseded", Effect.HOLD),
+    Check("first_contacts", Effect.HOLD),
     Check("stale_feed", Effect.HOLD),
     Check("deceased", Effect.SUPPRESS, Suppression.DECEASED),
     Check("closed", Effect.SUPPRESS, Suppression.CLOSED),
@@ -52,11 +55,11 @@ CHECKS: tuple[Check, ...] = (
     Check("same_person_in_batch", Effect.HOLD),
 )
 
-# Waits of one person or of one hour: the rest of the campaign may go on.
-WAITS_ALONE = frozenset({"awaits_reading", "outside_window", "same_person_in_batch"})
+# Waits of one person, of one wave or of one hour: the rest of the campaign may go on.
+WAITS_ALONE = frozenset({"awaits_reading", "first_contacts", "outside_window", "same_person_in_batch"})
 
-# A call is made one at a time by a person, and rings are counted besides contacts.
+# A call is made one at a time by a person, who hears at once what goes wrong; rings are counted besides contacts.
 CALL_CHECKS = (
-    *(check for check in CHECKS if check.code != "same_person_in_batch"),
+    *(check for check in CHECKS if check.code not in {"same_person_in_batch", "first_contacts"}),
     Check("call_attempts", Effect.SUPPRESS, Suppression.CAP),
 )

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,6 +101,7 @@ class Workers:
             "DJANGO_SETTINGS_MODULE": "config.settings.test",
             "DATABASE_URL": test_database_url(),
             "OPERATOR_URL": operator.url,
+            "SENDING_JOURNAL": str(settings.SENDING_JOURNAL),
             "LOG_LEVEL": "WARNING",
         }
         self.running: list[subprocess.Popen[bytes]] = []

@@ -6,6 +6,7 @@
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -17,7 +18,17 @@ from outreach.channels.fake import FakeGateway
 from outreach.channels.registry import use_gateway
 from outreach.dispatch import dispatch_due
 from outreach.enums import AttemptStatus, ReplyClass, Suppression, TouchStatus
-from outreach.models import Attempt, Pause, Regularisation, RegularisationImport, Reply, Touch
+from outreach.models import (
+    Attempt,
+    Canary,
+    Fence,
+    LostIntent,
+    Pause,
+    Regularisation,
+    RegularisationImport,
+    Reply,
+    Touch,
+)
 from outreach.rules.stopping import CHECKS, Effect
 from tests.factories import make_allocataires, make_campaign, make_contact_fact, step_values
 from tests.outreach.waves import MORNING, NIGHT, make_wave
@@ -47,6 +58,12 @@ def change(model: Any, **values: Any) -> None:
 def earlier_attempt(**values: Any) -> None:
     values = {"number": 0, "provider": "fake", "status": AttemptStatus.SUBMITTED, "intent_at": MORNING, **values}
     Attempt.objects.create(touch=a_touch(), **values)
+
+
+def leave_before_restore(**values: Any) -> None:
+    touch = a_touch()
+    values = {"step": touch.step, "destination_hash": touch.destination_hash, "at": MORNING, **values}
+    LostIntent.objects.create(attempt_uuid=uuid4(), **values)
 
 
 def oppose(**values: Any) -> None:
@@ -117,6 +134,8 @@ SITUATIONS: dict[str, list[Callable[[], Any]]] = {
         lambda: earlier_attempt(status=AttemptStatus.SENDING),
         lambda: earlier_attempt(status=AttemptStatus.DELIVERED),
     ],
+    "sent_before_restore": [lambda: leave_before_restore()],
+    "fence_closed": [lambda: Fence.objects.update(closed_at=MORNING), lambda: Fence.objects.all().delete()],
     "paused": [
         lambda: Pause.objects.filter(scope="").update(is_paused=True),
         lambda: Pause.objects.filter(scope="SMS").update(is_paused=True),
@@ -134,6 +153,7 @@ SITUATIONS: dict[str, list[Callable[[], Any]]] = {
         lambda: change(Campaign, window_days=61),
     ],
     "wave_superseded": [lambda: change(type(a_touch().audience), superseded_at=MORNING)],
+    "first_contacts": [lambda: change(Canary, released_at=None), lambda: Canary.objects.all().delete()],
     "stale_feed": [
         lambda: expect(max_age=3),
         lambda: import_feed(expect(max_age=3), NIGHT - timedelta(days=4)),
@@ -258,6 +278,9 @@ def happen_once_claimed(situation: Callable[[], Any], monkeypatch: pytest.Monkey
         lambda: contacted(1, 2, 3, is_exempt=True),
         lambda: earlier_attempt(status=AttemptStatus.FAILED),
         lambda: earlier_attempt(status=AttemptStatus.UNCONFIRMED),  # a re-send that was decided
+        lambda: leave_before_restore(destination_hash="autre"),
+        lambda: leave_before_restore(at=MORNING - timedelta(days=91)),
+        lambda: Touch.objects.update(is_canary=True) and Canary.objects.update(released_at=None),
         lambda: Pause.objects.filter(scope="EMAIL").update(is_paused=True),
         lambda: bad(channel=Channel.CALL),
         lambda: bad(channel=Channel.SMS, corrected_at=MORNING),

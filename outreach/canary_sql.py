@@ -1,0 +1,52 @@
+"""The statements on the first contacts of a wave, which planning marks and ``outreach.safeguards`` watches."""
+
+from campaigns.enums import CampaignStatus, Channel
+from outreach.enums import AttemptStatus, TouchStatus
+from outreach.stopping import AWAITS_READING
+
+AUTOMATIC = f"('{Channel.SMS}', '{Channel.EMAIL}')"
+
+COUNT_PLANNED = f"""
+SELECT count(*) FROM outreach_touch
+ WHERE audience_id = %(audience)s AND status = '{TouchStatus.PLANNED}' AND channel IN {AUTOMATIC}"""
+
+# The first due; among those due together, any: a wave is often written down in the order of its people.
+MARK = f"""
+WITH first AS (
+    SELECT t.id FROM outreach_touch t
+     WHERE t.audience_id = %(audience)s AND t.status = '{TouchStatus.PLANNED}' AND t.channel IN {AUTOMATIC}
+       AND NOT t.is_canary AND NOT {AWAITS_READING}
+     ORDER BY t.due_at, md5(t.id::text) LIMIT %(size)s)
+UPDATE outreach_touch t SET is_canary = true FROM first WHERE t.id = first.id"""
+
+# Once a wave: whoever plans it again leaves its first contacts as they are.
+OPEN = """
+INSERT INTO outreach_canary (audience_id, size, released_at) VALUES (%(audience)s, %(size)s, %(released_at)s)
+    ON CONFLICT DO NOTHING RETURNING audience_id"""
+
+# A try that the operator took, or may have taken, is a departure; a refusal for good is an end as good as another.
+_DEPARTED = f"""(t.status = '{TouchStatus.FAILED}' OR EXISTS (
+    SELECT 1 FROM outreach_attempt o WHERE o.touch_id = t.id
+       AND (o.submitted_at IS NOT NULL OR o.status = '{AttemptStatus.UNCONFIRMED}')))"""
+
+READ_HELD = f"""
+SELECT k.audience_id, k.size,
+       count(*) FILTER (WHERE f.has_departed), count(*) FILTER (WHERE NOT f.has_departed AND f.may_leave),
+       (SELECT count(*) FROM outreach_touch r WHERE r.audience_id = k.audience_id AND NOT r.is_canary
+           AND r.status = '{TouchStatus.PLANNED}' AND r.channel IN {AUTOMATIC}),
+       max(f.last_at)
+  FROM outreach_canary k
+  JOIN campaigns_audience a ON a.id = k.audience_id AND a.superseded_at IS NULL
+  JOIN campaigns_campaign c ON c.id = a.campaign_id AND c.status = '{CampaignStatus.RUNNING}'
+  LEFT JOIN LATERAL (
+      SELECT {_DEPARTED} AS has_departed,
+             t.status IN ('{TouchStatus.PLANNED}', '{TouchStatus.CLAIMED}', '{TouchStatus.SENDING}')
+             AND NOT {AWAITS_READING} AS may_leave,
+             (SELECT max(o.intent_at) FROM outreach_attempt o WHERE o.touch_id = t.id) AS last_at
+        FROM outreach_touch t WHERE t.audience_id = k.audience_id AND t.is_canary) f ON true
+ WHERE k.released_at IS NULL
+ GROUP BY k.audience_id, k.size ORDER BY k.audience_id"""
+
+RELEASE = (
+    "UPDATE outreach_canary SET released_at = %(now)s WHERE audience_id = ANY(%(audiences)s) AND released_at IS NULL"
+)
