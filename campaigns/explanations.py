@@ -11,9 +11,10 @@ from django.utils import timezone
 from campaigns.candidates import build_candidates
 from campaigns.enums import CONTROL_ARM, Exclusion, FactState
 from campaigns.exclusion_causes import Case, find_causes, say_contact
-from campaigns.models import Allocataire, Audience, Campaign, ContactFact, Member
+from campaigns.models import Allocataire, Audience, Campaign, ContactFact, ListEntry, Member
 from campaigns.rules.criteria import explain
 from campaigns.rules.criteria_catalogue import Catalogue, FieldType
+from campaigns.rules.criteria_segments import expand
 from campaigns.rules.explanations import Criterion, group_text, lay_flat, say_day, say_fact
 from campaigns.segments import catalogue_naming, holding
 
@@ -54,6 +55,7 @@ class CampaignAnswer:
 def explain_segment(*, allocataire: Allocataire, criteria: Mapping[str, Any], today: date) -> Verdict:
     """Each criterion held or failed on ``today``, with the person’s fact. Raises ``InvalidCriteria``."""
     catalogue = catalogue_naming(criteria)
+    criteria = expand(criteria, catalogue)
     nodes = list(lay_flat(criteria))
     verdicts = holding([node for _, node in nodes], allocataire_id=allocataire.pk, today=today)
     person = _Person(catalogue, _read_facts(allocataire), today)
@@ -165,6 +167,8 @@ def _say_node(depth: int, node: Mapping[str, Any], person: _Person, *, holds: bo
     facts = person.facts
     if field.type == FieldType.HISTORY:
         facts = {**facts, "contacts": _say_history(facts["pk"])}
+    if field.type == FieldType.LIST:
+        facts = {**facts, "lists": _name_lists(facts["pk"])}
     words = explain(node, person.catalogue).removeprefix("Allocataires ").removesuffix(".")
     return Criterion(depth, words[:1].upper() + words[1:], holds, say_fact(field, facts, today=person.today))
 
@@ -180,6 +184,11 @@ def _read_facts(allocataire: Allocataire) -> dict[str, Any]:
         "epci": commune.epci_id if commune else None,
         "department": commune.department if commune else None,
     }
+
+
+def _name_lists(allocataire_id: int) -> list[str]:
+    entries = ListEntry.objects.filter(allocataire=allocataire_id).order_by("imported_list__name")
+    return list(entries.values_list("imported_list__name", flat=True))
 
 
 def _say_history(allocataire_id: int) -> str:

@@ -19,7 +19,7 @@ from campaigns.rules import criteria as criteria_rules
 from campaigns.rules import lifecycle as rules
 from campaigns.rules.announcements import announce_calls
 from campaigns.rules.messages import check_text
-from campaigns.segments import count_matching, load_catalogue
+from campaigns.segments import count_matching, expand_criteria, load_catalogue
 
 REASON_LENGTH = 300
 STEP_FIELDS = [field.name for field in PlanStep._meta.fields if field.name not in {"id", "plan"}]
@@ -86,7 +86,7 @@ def submit_campaign(*, campaign: Campaign, by: User, now: datetime) -> Campaign:
         today = timezone.localdate(now)
         problems = _find_problems(locked, today)
         if not problems:
-            locked.criteria = locked.segment.criteria
+            locked.criteria = expand_criteria(locked.segment.criteria)
             locked.expected_size = count_matching(locked.criteria, today=today)
             if not locked.expected_size:
                 problems = ["Son segment ne contient personne aujourd’hui."]

@@ -11,7 +11,7 @@ from django.db import models, transaction
 
 from campaigns.models import Allocataire, ExtraAttribute, Plan, PlanStep, RegularisationKind
 from campaigns.rules.criteria import Catalogue, leaves
-from campaigns.rules.criteria_catalogue import EXTRA_PREFIX, extra_field
+from campaigns.rules.criteria_catalogue import EXTRA_PREFIX, FieldType, extra_field
 from campaigns.rules.plan_files import (
     ARM_KEYS,
     ATTRIBUTE_KEYS,
@@ -139,13 +139,14 @@ def _refuse_if_wrong(data: Mapping[str, Any]) -> None:
 
 
 def _catalogue_with(attributes: Iterable[Mapping[str, Any]]) -> Catalogue:
+    """A plan travels from a Caf to another: it cannot name a segment or a list of one of them."""
     declared = [
         extra_field(
             code=a["code"], label=a["label"], kind=a["type"], origin=a["origin"], is_sensitive=a["is_sensitive"]
         )
         for a in attributes
     ]
-    return load_catalogue().extended(declared)
+    return load_catalogue().without(FieldType.SEGMENT, FieldType.LIST).extended(declared)
 
 
 def _create_missing(data: Mapping[str, Any]) -> None:

@@ -18,11 +18,12 @@ from campaigns.enums import Channel, Exclusion, FamilySituation, Prestation
 from campaigns.models import Allocataire, Campaign, Epci, Plan
 from campaigns.rules.contactability import UNKNOWN_AGE, UNKNOWN_EPCI, age_band_labels
 from campaigns.rules.draw import SEPARATOR
-from campaigns.segments import UNKNOWN, Breakdown, explain_criteria
+from campaigns.segments import explain_criteria
 
 EXAMPLES = 10
 DEFAULT_CHANNELS = (Channel.SMS, Channel.EMAIL)
 NO_PRESTATION = "Aucune"
+UNKNOWN = "Non renseigné"
 
 # One reading of the people for the two cuts that ``candidate`` does not hold: situations, and in each the prestations.
 _FACTS = f"""
@@ -37,6 +38,14 @@ SELECT channel, count(*) FROM candidate, unnest(%s::text[]) AS channel
 _EXAMPLES = """
 SELECT id, exclusion FROM candidate ORDER BY sha256(convert_to(matricule, 'UTF8')) LIMIT %s
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """One way of cutting a segment: its title and its rows (label, persons)."""
+
+    title: str
+    rows: list[tuple[str, int]]
 
 
 @dataclass(frozen=True)

@@ -4,45 +4,61 @@ Every leaf is two-valued (an unknown fact is false, never NULL), so that « not 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, In, IsNull, LessThan, LessThanOrEqual
 from django.utils import timezone
 
-from campaigns.enums import FactState, FamilySituation, Prestation
-from campaigns.models import Allocataire, Commune, ContactFact, Epci, ExtraAttribute
+from campaigns.enums import ContactOutcome, FactState
+from campaigns.models import (
+    Allocataire,
+    Commune,
+    ContactFact,
+    Epci,
+    ExtraAttribute,
+    ImportedList,
+    ListEntry,
+    Segment,
+)
 from campaigns.models.expressions import AnyDateWithin, JsonNumber, JsonText
 from campaigns.rules.criteria import (
     BUILTIN_FIELDS,
     Catalogue,
     Field,
     FieldType,
-    check_or_refuse,
+    expand_or_refuse,
     explain,
     leaves,
 )
-from campaigns.rules.criteria_catalogue import EXTRA_PREFIX, ISOLATED_SITUATIONS, SINCE_PREFIX, extra_field
+from campaigns.rules.criteria_catalogue import (
+    EXTRA_PREFIX,
+    ISOLATED_SITUATIONS,
+    SINCE_PREFIX,
+    NamedTree,
+    extra_field,
+)
 
 # A DTR may be declared up to 45 days before its due date; what arrived earlier was the previous quarter's.
 DTR_OPENS_BEFORE = timedelta(days=45)
 DAR_OPENS_BEFORE = timedelta(days=180)
-AGE_BANDS = ((0, 24), (25, 29), (30, 39), (40, 49), (50, 59), (60, 130))
-UNKNOWN = "Non renseigné"
 
 
-@dataclass(frozen=True, slots=True)
-class Breakdown:
-    """One way of cutting a segment: its title and its rows (label, persons)."""
+def load_catalogue(*, writing: Segment | None = None) -> Catalogue:
+    """The criteria of this installation: built-in facts, its EPCI, declared extra attributes, lists and segments.
 
-    title: str
-    rows: list[tuple[str, int]]
+    ``writing``: the kept segment whose criteria are being written, so that it is not put inside itself.
+    """
+    trees = {str(pk): NamedTree(name, tree) for pk, name, tree in Segment.objects.values_list("pk", "name", "criteria")}
+    segments = replace(BUILTIN_FIELDS["segment"], choices=tuple((code, kept.name) for code, kept in trees.items()))
+    own = str(writing.pk) if writing else ""
+    return replace(_load_facts().extended([segments, _lists_field()]), segments=trees, own=own)
 
 
-def load_catalogue() -> Catalogue:
-    """The criteria of this installation: built-in facts, its EPCI, its declared extra attributes."""
+def _load_facts() -> Catalogue:
+    """The same without segments nor lists."""
     epci = BUILTIN_FIELDS["epci"]
     named = replace(epci, choices=tuple(Epci.objects.values_list("code", "name")))
     extras = [
@@ -52,14 +68,39 @@ def load_catalogue() -> Catalogue:
     return Catalogue(BUILTIN_FIELDS).extended([named, *extras])
 
 
+def _load_for(criteria: Any) -> Catalogue:
+    """What these criteria need: most name no segment nor list, which are then not read."""
+    return load_catalogue() if _names_a_public(criteria) else _load_facts()
+
+
+def _names_a_public(node: Any) -> bool:
+    if isinstance(node, dict):
+        return node.get("field") in ("segment", "list") or any(map(_names_a_public, node.values()))
+    return isinstance(node, list) and any(map(_names_a_public, node))
+
+
+def _lists_field() -> Field:
+    lists = list(ImportedList.objects.in_use())
+    return replace(
+        BUILTIN_FIELDS["list"],
+        choices=tuple((each.code, each.in_words()) for each in lists),
+        sensitive_values=frozenset(each.code for each in lists if each.is_sensitive),
+    )
+
+
 def matching(criteria: Mapping[str, Any], *, today: date) -> QuerySet[Allocataire]:
     """The people who meet the criteria on ``today`` (the Caf’s local day); exclusions (closed files…) come later.
 
     Raises ``InvalidCriteria`` with every problem.
     """
-    catalogue = load_catalogue()
-    check_or_refuse(criteria, catalogue)
-    return Allocataire.objects.filter(_compile(criteria, catalogue, today))
+    catalogue = _load_for(criteria)
+    tree = expand_or_refuse(criteria, catalogue)
+    return Allocataire.objects.filter(_compile(tree, catalogue, today))
+
+
+def expand_criteria(criteria: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The criteria with those of the segments they name: what a campaign pins. Raises ``InvalidCriteria``."""
+    return expand_or_refuse(criteria, _load_for(criteria))
 
 
 def count_matching(criteria: Mapping[str, Any], *, today: date) -> int:
@@ -68,8 +109,8 @@ def count_matching(criteria: Mapping[str, Any], *, today: date) -> int:
 
 
 def holding(nodes: Sequence[Mapping[str, Any]], *, allocataire_id: int, today: date) -> list[bool]:
-    """Which of these valid criteria one person meets: the conditions that ``matching`` compiles, in one query."""
-    catalogue = load_catalogue()
+    """Which of these valid, expanded criteria one person meets: what ``matching`` compiles, in one query."""
+    catalogue = _load_facts()
     verdicts = {
         f"holds_{place}": Case(When(_compile(node, catalogue, today), then=Value(True)), default=Value(False))
         for place, node in enumerate(nodes)
@@ -84,9 +125,8 @@ def explain_criteria(criteria: Mapping[str, Any]) -> str:
 
 def catalogue_naming(criteria: Mapping[str, Any]) -> Catalogue:
     """The catalogue with the names of the communes that these criteria hold. Raises ``InvalidCriteria``."""
-    catalogue = load_catalogue()
-    check_or_refuse(criteria, catalogue)
-    return _with_commune_names(catalogue, criteria)
+    catalogue = _load_for(criteria)
+    return _with_commune_names(catalogue, expand_or_refuse(criteria, catalogue))
 
 
 def _with_commune_names(catalogue: Catalogue, criteria: Mapping[str, Any]) -> Catalogue:
@@ -245,10 +285,25 @@ def _history(_field: Field, op: str, value: Any, today: date) -> Q:
     detail = value if isinstance(value, dict) else {"days": value}
     since = timezone.make_aware(datetime.combine(today - timedelta(days=detail["days"]), time.min))
     facts = ContactFact.objects.filter(allocataire=OuterRef("pk"), at__gte=since, state__in=FactState.counted())
+    if detail.get("outcome"):
+        facts = facts.filter(_FOLLOWED[detail["outcome"]])
     for key, column in (("plan", "plan_code"), ("theme", "theme"), ("channel", "channel")):
         if detail.get(key):
             facts = facts.filter(**{column: detail[key]})
     return Q(Exists(facts)) if op == "within" else ~Q(Exists(facts))
+
+
+# A receipt may never come: whoever answered, or called back, has read.
+_FOLLOWED: Mapping[str, Q] = {
+    ContactOutcome.DELIVERED: Q(state__in=[FactState.DELIVERED, FactState.ANSWERED]),
+    ContactOutcome.ANSWERED: Q(answered_at__isnull=False),
+    ContactOutcome.SETTLED: Q(settled_on__isnull=False),
+}
+
+
+def _list(_field: Field, op: str, value: Any, _today: date) -> Q:
+    entries = ListEntry.objects.filter(allocataire=OuterRef("pk"), imported_list__code__in=value)
+    return Q(Exists(entries)) if op == "in" else ~Q(Exists(entries))
 
 
 _COMPILERS: Mapping[FieldType, Callable[[Field, str, Any, date], Q]] = {
@@ -261,43 +316,5 @@ _COMPILERS: Mapping[FieldType, Callable[[Field, str, Any, date], Q]] = {
     FieldType.BOOLEAN: _boolean,
     FieldType.PRESTATION: _prestation,
     FieldType.HISTORY: _history,
+    FieldType.LIST: _list,
 }
-
-
-def break_down(criteria: Mapping[str, Any], *, today: date) -> list[Breakdown]:
-    """The segment cut by EPCI, age, family situation and prestations held. Exact counts: for the team only."""
-    people = matching(criteria, today=today)
-    return [
-        Breakdown("EPCI", _grouped(people, "commune__epci__name", {})),
-        Breakdown("Âge", _age_rows(people, today)),
-        Breakdown("Situation familiale", _grouped(people, "family_situation", dict(FamilySituation.choices))),
-        Breakdown("Prestations perçues", _prestation_rows(people)),
-    ]
-
-
-def _grouped(people: QuerySet[Allocataire], column: str, labels: Mapping[str, str]) -> list[tuple[str, int]]:
-    rows = people.order_by().values_list(column).annotate(persons=Count("pk")).order_by("-persons", column)
-    return [(labels.get(value, value) or UNKNOWN, persons) for value, persons in rows]
-
-
-def _age_rows(people: QuerySet[Allocataire], today: date) -> list[tuple[str, int]]:
-    counts = {
-        f"band{low}": Count("pk", filter=_age(BUILTIN_FIELDS["age"], "between", [low, high], today))
-        for low, high in AGE_BANDS
-    }
-    found = people.aggregate(total=Count("pk"), **counts)
-    rows = [(_band_label(low, high), found[f"band{low}"]) for low, high in AGE_BANDS]
-    return [*rows, (UNKNOWN, found["total"] - sum(persons for _, persons in rows))]
-
-
-def _band_label(low: int, high: int) -> str:
-    if low == 0:
-        return f"{high} ans ou moins"
-    return f"{low} ans ou plus" if high > 100 else f"{low} à {high} ans"
-
-
-def _prestation_rows(people: QuerySet[Allocataire]) -> list[tuple[str, int]]:
-    held = {code: Count("pk", filter=Q(prestations__has_key=code)) for code in Prestation.values}
-    found = people.aggregate(without=Count("pk", filter=Q(prestations={})), **held)
-    rows = sorted(((Prestation(code).label, found[code]) for code in held), key=lambda row: -row[1])
-    return [*rows, ("Aucune", found["without"])]

@@ -13,6 +13,8 @@ from campaigns.models import (
     Commune,
     ContactFact,
     Epci,
+    ImportedList,
+    ListEntry,
     Member,
     Plan,
     PlanStep,
@@ -118,6 +120,15 @@ def make_plan(*, steps: Sequence[dict[str, Any]] | None = None, **values: Any) -
 def make_segment(criteria: dict[str, Any] | None = None, **values: Any) -> Segment:
     values.setdefault("name", f"Segment n° {next(_numbers)}")
     return Segment.objects.create(criteria=criteria or ANYBODY, **values)
+
+
+def make_list(*people: Allocataire, **values: Any) -> ImportedList:
+    """A list that was delivered, on which these people are."""
+    number = next(_numbers)
+    values = {"code": f"liste-{number}", "name": f"Liste n° {number}", "origin": "Cnaf", "as_of": NIGHT, **values}
+    kept = ImportedList.objects.create(imported_at=NOW, people_count=len(people), **values)
+    ListEntry.objects.bulk_create([ListEntry(imported_list=kept, allocataire=person) for person in people])
+    return kept
 
 
 def make_campaign(

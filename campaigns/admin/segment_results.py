@@ -40,7 +40,9 @@ REASONS: dict[str, str] = {
 def show_preview(request: HttpRequest) -> HttpResponse:
     """The results of the criteria being written: any criteria, so only for those who write segments."""
     require_permission(request, "campaigns.add_segment")
-    draft = read_draft(request.POST, load_catalogue())
+    written = _number(request.POST.get("writing"))
+    writing = Segment.objects.filter(pk=written).first() if written else None
+    draft = read_draft(request.POST, load_catalogue(writing=writing))
     return render(request, "segments/preview_answer.html", preview_draft(request, draft))
 
 

@@ -3,13 +3,21 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from campaigns.enums import Channel
+from campaigns.enums import Channel, ContactOutcome
 from campaigns.models import Commune, Plan
 from campaigns.rules.criteria_catalogue import OPERATOR_LABELS, Catalogue, Field, FieldType
 from campaigns.rules.criteria_rows import Blocks, Problems, Row
 from campaigns.rules.criteria_values import AGO, AHEAD, ON, Parts, Widget, widget_of
 
 DATE_OPERATORS = {"eq": "le", "gte": "à partir de", "lte": "jusqu’à", "gt": "après", "lt": "avant"}
+PUBLIC_OPERATORS = {
+    FieldType.SEGMENT: {"in": "est dans le segment", "not_in": "n’est pas dans le segment"},
+    FieldType.LIST: {"in": "figure dans la liste", "not_in": "ne figure pas dans la liste"},
+}
+NO_PUBLIC = {
+    FieldType.SEGMENT: "Aucun autre segment n’est enregistré.",
+    FieldType.LIST: "Aucune liste n’est importée : voir « Listes importées » dans les réglages.",
+}
 MODES = ((AGO, "jours avant aujourd’hui"), (AHEAD, "jours après aujourd’hui"), (ON, "à une date précise"))
 UNITS = {FieldType.AGE: "ans", FieldType.CHILD_AGE: "ans"}
 ANY = "indifférent"
@@ -128,7 +136,7 @@ def _view(row: Row, place: tuple[int, int], shelf: Shelf, problems: list[str], *
         operators=_operators(known, row.op),
         widget=str(widget),
         value=_first(row.parts, "raw" if widget is Widget.RAW else "value"),
-        options=_values(known, row, widget),
+        options=_values(known, row, widget, shelf.catalogue.own),
         bounds=_bounds(row, widget),
         details=_details(row, shelf) if widget is Widget.HISTORY else [],
         unit=UNITS.get(known.type, "") if known else "",
@@ -162,20 +170,27 @@ def _label(field: Field) -> str:
 def _operators(field: Field | None, chosen: str) -> list[Option]:
     if field is None:
         return [Option(chosen, OPERATOR_LABELS.get(chosen, chosen), True)]
-    words = {**OPERATOR_LABELS, **(DATE_OPERATORS if field.type == FieldType.DATE else {})}
+    own = DATE_OPERATORS if field.type == FieldType.DATE else PUBLIC_OPERATORS.get(field.type, {})
+    words = {**OPERATOR_LABELS, **own}
     known = [Option(op, words[op], op == chosen) for op in field.operators]
     return known if chosen in field.operators or not chosen else [*known, Option(chosen, chosen, True)]
 
 
-def _values(field: Field | None, row: Row, widget: Widget) -> list[Option]:
-    """The values offered; one that is chosen and no longer exists stays shown, so that it can be taken away."""
+def _values(field: Field | None, row: Row, widget: Widget, own: str) -> list[Option]:
+    """The values offered; one that is chosen and no longer exists stays shown, so that it can be taken away.
+
+    ``own``: the segment being written, not offered for itself.
+    """
     chosen = row.parts.get("value", ())
     if widget is Widget.YES_NO:
         return list(_options((("true", "oui"), ("false", "non")), chosen))
     if field is None or widget not in (Widget.CHOICE, Widget.CHOICES):
         return []
     gone = [(value, f"{value} (n’existe plus)") for value in chosen if value and value not in dict(field.choices)]
-    return list(_options((*field.choices, *gone), chosen))
+    offered = field.choices
+    if field.type == FieldType.SEGMENT:
+        offered = tuple(choice for choice in offered if choice[0] != own or own in chosen)
+    return list(_options((*offered, *gone), chosen))
 
 
 def _options(choices: Iterable[tuple[str, str]], chosen: Iterable[str]) -> Iterator[Option]:
@@ -213,6 +228,7 @@ def _details(row: Row, shelf: Shelf) -> list[Detail]:
         ("plan", "Par le plan", list(shelf.plans.items())),
         ("theme", "Sur le thème", [(theme, theme) for theme in shelf.themes]),
         ("channel", "Par le canal", [(str(code), str(label)) for code, label in Channel.choices]),
+        ("outcome", "Et suivi de", [(str(code), str(label)) for code, label in ContactOutcome.choices]),
     )
     return [_detail(row, name, label, known) for name, label, known in choices]
 
@@ -229,4 +245,6 @@ def _hint(field: Field | None, row: Row, shelf: Shelf) -> str:
     if row.fact == "commune":
         names = [shelf.communes[code] for code in _first(row.parts, "value").split() if code in shelf.communes]
         return ", ".join(names) or "Le code Insee de la commune : 66136 pour Perpignan."
+    if field.type in NO_PUBLIC and not any(code != shelf.catalogue.own for code, _ in field.choices):
+        return NO_PUBLIC[field.type]
     return f"Origine : {field.origin}" if field.origin else ""

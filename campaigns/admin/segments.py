@@ -69,7 +69,7 @@ class SegmentAdmin(GuardedAdmin):
         segment = self._find(request, object_id)
         if not self._may_write(request, segment):
             return self._show(request, segment)
-        catalogue = load_catalogue()
+        catalogue = load_catalogue(writing=segment)
         if request.method != "POST":
             draft = open_draft(segment.criteria if segment else None, catalogue)
             return self._render(request, segment, SegmentForm(instance=segment), draft, catalogue)

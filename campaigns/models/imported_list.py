@@ -46,6 +46,10 @@ class ImportedList(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def in_words(self) -> str:
+        """As a sentence names it, with where it comes from and its date."""
+        return f"la liste « {self.name} » ({self.origin}, {self.as_of:%d/%m/%Y})"
+
 
 class ListEntry(models.Model):
     """One person of an imported list."""

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from campaigns.enums import Channel
+from campaigns.enums import Channel, ContactOutcome
 from campaigns.rules.criteria_catalogue import Catalogue, Field, FieldType
 from campaigns.rules.criteria_contradictions import bound, find_contradictions
 from campaigns.rules.criteria_fields import BUILTIN_FIELDS
 from campaigns.rules.criteria_french import explain
+from campaigns.rules.criteria_segments import BrokenReference, expand
 
 __all__ = [
     "BUILTIN_FIELDS",
@@ -19,6 +20,7 @@ __all__ = [
     "InvalidCriteria",
     "check",
     "check_or_refuse",
+    "expand_or_refuse",
     "explain",
     "find_contradictions",
     "find_leaf_problems",
@@ -29,10 +31,11 @@ __all__ = [
 MAX_DEPTH = 8
 MAX_NODES = 100
 MAX_VALUES = 500
+EXPANDED_DEPTH = 60  # of a tree and of those that it names: it was checked at each of its levels
 MAX_DAYS = 36_500
 MAX_AGE = 130
 GROUPS = ("all", "any")
-HISTORY_KEYS = {"days", "plan", "theme", "channel"}
+HISTORY_KEYS = {"days", "plan", "theme", "channel", "outcome"}
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -51,7 +54,28 @@ def check(tree: object, catalogue: Catalogue) -> list[str]:
     nodes = _count(tree, 1)
     if nodes > MAX_NODES:
         return [f"Trop de critères : plus de {MAX_NODES} éléments. Découpez le segment."]
-    return list(_check_node(tree, catalogue, "", 1))
+    if problems := list(_check_node(tree, catalogue, "", MAX_DEPTH)):
+        return problems
+    if _bears_name(tree):
+        return ["« name » est réservé aux segments que d’autres contiennent : retirez-le."]
+    return _check_inside(tree, catalogue)
+
+
+def expand_or_refuse(tree: Any, catalogue: Catalogue) -> Mapping[str, Any]:
+    """A kept tree without any name of segment, or one already expanded as it is. Raises ``InvalidCriteria``."""
+    errors = list(_check_node(tree, catalogue, "", EXPANDED_DEPTH)) or _check_inside(tree, catalogue)
+    if errors:
+        raise InvalidCriteria(errors)
+    return expand(tree, catalogue)
+
+
+def _check_inside(tree: Mapping[str, Any], catalogue: Catalogue) -> list[str]:
+    """What is wrong in the segments that a tree names, or between them and it."""
+    try:
+        expanded = expand(tree, catalogue)
+    except BrokenReference as broken:
+        return [_capital(str(broken))]
+    return [] if expanded is tree else list(_check_node(expanded, catalogue, "", EXPANDED_DEPTH))
 
 
 def check_or_refuse(tree: object, catalogue: Catalogue) -> None:
@@ -62,7 +86,7 @@ def check_or_refuse(tree: object, catalogue: Catalogue) -> None:
 
 def is_sensitive(tree: Any, catalogue: Catalogue) -> bool:
     """Whether the criteria look at nationality or health: they then need a written justification."""
-    return any(_is_sensitive_leaf(leaf, catalogue) for leaf in leaves(tree))
+    return any(_is_sensitive_leaf(leaf, catalogue) for leaf in leaves(expand(tree, catalogue)))
 
 
 def leaves(tree: Any) -> Iterator[Mapping[str, Any]]:
@@ -98,27 +122,33 @@ def _count(node: object, depth: int) -> int:
     return total
 
 
+def _bears_name(tree: Mapping[str, Any]) -> bool:
+    """Only ``expand`` names groups: a name typed by hand could deceive whoever approves."""
+    inner = [*tree.get("all", ()), *tree.get("any", ()), *([tree["not"]] if "not" in tree else [])]
+    return "name" in tree or any(map(_bears_name, inner))
+
+
 def _children(node: dict[str, Any]) -> list[Any]:
     return [child for key in GROUPS if isinstance(node.get(key), list) for child in node[key]]
 
 
-def _check_node(node: object, catalogue: Catalogue, place: str, depth: int) -> Iterator[str]:
-    if depth > MAX_DEPTH:
+def _check_node(node: object, catalogue: Catalogue, place: str, levels: int) -> Iterator[str]:
+    if not levels:
         yield f"{_at(place)}les groupes sont imbriqués sur plus de {MAX_DEPTH} niveaux."
     elif not isinstance(node, dict):
         yield f"{_at(place)}un objet JSON est attendu, pas {_kind(node)}."
     elif "field" in node:
         yield from (_at(place) + problem for problem in find_leaf_problems(node, catalogue))
-    elif len(node) == 1 and (key := next(iter(node))) in (*GROUPS, "not"):
-        yield from _check_group(key, node[key], catalogue, place, depth)
+    elif len(keys := node.keys() - {"name"}) == 1 and (key := next(iter(keys))) in (*GROUPS, "not"):
+        yield from _check_group(key, node[key], catalogue, place, levels)
     else:
-        keys = ", ".join(sorted(str(key) for key in node)[:5]) or "aucune clé"
-        yield f"{_at(place)}un seul de « all », « any », « not » ou « field » est attendu, trouvé : {keys}."
+        names = ", ".join(sorted(str(key) for key in node)[:5]) or "aucune clé"
+        yield f"{_at(place)}un seul de « all », « any », « not » ou « field » est attendu, trouvé : {names}."
 
 
-def _check_group(key: str, content: object, catalogue: Catalogue, place: str, depth: int) -> Iterator[str]:
+def _check_group(key: str, content: object, catalogue: Catalogue, place: str, levels: int) -> Iterator[str]:
     if key == "not":
-        yield from _check_node(content, catalogue, _inside(1, content, place), depth + 1)
+        yield from _check_node(content, catalogue, _inside(1, content, place), levels - 1)
     elif not isinstance(content, list):
         yield f"{_at(place)}« {key} » attend une liste de critères, pas {_kind(content)}."
     elif not content:
@@ -127,7 +157,7 @@ def _check_group(key: str, content: object, catalogue: Catalogue, place: str, de
         problems = [
             problem
             for position, child in enumerate(content, start=1)
-            for problem in _check_node(child, catalogue, _inside(position, child, place), depth + 1)
+            for problem in _check_node(child, catalogue, _inside(position, child, place), levels - 1)
         ]
         yield from problems
         if key == "all" and not problems:
@@ -135,13 +165,19 @@ def _check_group(key: str, content: object, catalogue: Catalogue, place: str, de
 
 
 def _inside(position: int, node: object, place: str) -> str:
+    if isinstance(node, dict) and "name" in node:
+        return f"segment « {_short(node['name'])} »"
     rank = "1ᵉʳ" if position == 1 else f"{position}ᵉ"
     word = "critère" if not isinstance(node, dict) or "field" in node else "groupe"
     return f"{rank} {word} du {place or 'groupe principal'}"
 
 
 def _at(place: str) -> str:
-    return f"{place or 'groupe principal'} : ".capitalize()
+    return _capital(f"{place or 'groupe principal'} : ")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def find_leaf_problems(leaf: Mapping[str, Any], catalogue: Catalogue) -> Iterator[str]:
@@ -205,6 +241,8 @@ def _single_problem(field: Field, value: object) -> str:
         return _name_problem(field, value)
     if field.type == FieldType.HISTORY:
         return _history_problem(value)
+    if field.type in (FieldType.SEGMENT, FieldType.LIST):
+        return _public_problem(field, value)
     return _number_problem(field, value)
 
 
@@ -242,10 +280,19 @@ def _name_problem(field: Field, value: object) -> str:
     return ""
 
 
+def _public_problem(field: Field, value: object) -> str:
+    if not isinstance(value, str):
+        return f"un numéro de segment ou un code de liste, écrit en texte, est attendu, pas {_kind(value)}"
+    if value in dict(field.choices):
+        return ""
+    what = f"le segment n° {_short(value)}" if field.type == FieldType.SEGMENT else f"la liste « {_short(value)} »"
+    return f"{what} n’existe plus : choisissez un autre public, ou retirez la ligne"
+
+
 def _history_problem(value: object) -> str:
     detail = value if isinstance(value, dict) else {"days": value}
     if not detail.keys() <= HISTORY_KEYS:
-        return "seuls « days », « plan », « theme » et « channel » sont attendus"
+        return "seuls « days », « plan », « theme », « channel » et « outcome » sont attendus"
     days = detail.get("days")
     if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= MAX_DAYS:
         return "un nombre de jours d’au moins 1 est attendu"
@@ -253,6 +300,8 @@ def _history_problem(value: object) -> str:
         return "plan et thème sont des codes"
     if "channel" in detail and detail["channel"] not in Channel.values:
         return f"canal inconnu (connus : {', '.join(Channel.values)})"
+    if "outcome" in detail and detail["outcome"] not in ContactOutcome.values:
+        return f"suite inconnue (connues : {', '.join(ContactOutcome.values)})"
     return ""
 
 

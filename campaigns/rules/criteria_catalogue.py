@@ -4,7 +4,7 @@ Tables and small value objects only. ``campaigns.segments`` compiles, ``criteria
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -49,6 +49,8 @@ class FieldType(StrEnum):
     BOOLEAN = "BOOLEAN"
     PRESTATION = "PRESTATION"
     HISTORY = "HISTORY"
+    SEGMENT = "SEGMENT"
+    LIST = "LIST"
 
 
 ORDERED = ("eq", "gte", "lte", "gt", "lt", "between")
@@ -65,6 +67,8 @@ OPERATORS: Mapping[FieldType, tuple[str, ...]] = {
     FieldType.BOOLEAN: ("eq",),
     FieldType.PRESTATION: ("has", "has_not", "has_any", "has_none"),
     FieldType.HISTORY: ("within", "not_within"),
+    FieldType.SEGMENT: ("in", "not_in"),
+    FieldType.LIST: ("in", "not_in"),
 }
 
 OPERATOR_LABELS: Mapping[str, str] = {
@@ -98,6 +102,8 @@ WIDGETS: Mapping[FieldType, str] = {
     FieldType.BOOLEAN: "yes_no",
     FieldType.PRESTATION: "choice",
     FieldType.HISTORY: "days",
+    FieldType.SEGMENT: "choice",
+    FieldType.LIST: "choice",
 }
 
 
@@ -142,10 +148,23 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedTree:
+    """A kept segment, for the trees that name it."""
+
+    name: str
+    tree: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The fields that an installation knows: the built-in ones and its own extra attributes."""
+    """The fields that an installation knows: the built-in ones and its own extra attributes.
+
+    ``segments``: the kept ones by identifier, for the criteria that name them; ``own``: the one being written, if any.
+    """
 
     fields: Mapping[str, Field]
+    segments: Mapping[str, NamedTree] = field(default_factory=dict)
+    own: str = ""
 
     def get(self, code: str) -> Field | None:
         return self.fields.get(code)
@@ -157,9 +176,13 @@ class Catalogue:
             groups.setdefault(each.group, []).append(each)
         return groups
 
+    def without(self, *types: FieldType) -> "Catalogue":
+        """The same catalogue less the fields of some types."""
+        return replace(self, fields={code: each for code, each in self.fields.items() if each.type not in types})
+
     def extended(self, more: Iterable[Field]) -> "Catalogue":
         """The same catalogue with fields added, or replaced when they have the same code."""
-        return Catalogue({**self.fields, **{each.code: each for each in more}})
+        return replace(self, fields={**self.fields, **{each.code: each for each in more}})
 
 
 def extra_field(*, code: str, label: str, kind: str, origin: str = "", is_sensitive: bool = False) -> Field:

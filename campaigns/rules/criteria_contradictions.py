@@ -20,14 +20,38 @@ _UPPER = {"eq", "lte", "lt"}
 def find_contradictions(nodes: Iterable[Mapping[str, Any]], catalogue: Catalogue) -> Iterator[str]:
     """What nobody can meet together among valid criteria joined by « et », as French clauses without their place."""
     by_field: dict[str, list[Mapping[str, Any]]] = {}
-    for node in nodes:
-        if "field" in node:
-            by_field.setdefault(node["field"], []).append(node)
+    for leaf in _required(nodes):
+        by_field.setdefault(leaf["field"], []).append(leaf)
     for code, group in by_field.items():
         field = catalogue.fields[code]
         # One child may be 3 and another 15: bounds on any child do not contradict each other.
-        if field.type != FieldType.CHILD_AGE and _is_impossible(group):
+        if field.type in _MANY:
+            is_impossible = field.type in _PUBLICS and _publics_exclude(group)
+        else:
+            is_impossible = _is_impossible(group)
+        if is_impossible:
             yield f"les critères sur « {field.label} » se contredisent : personne ne peut les remplir."
+
+
+# Facts of which one person may have several: a value does not exclude another.
+_PUBLICS = (FieldType.SEGMENT, FieldType.LIST)
+_MANY = (FieldType.CHILD_AGE, *_PUBLICS)
+
+
+def _required(nodes: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The criteria that all must hold, through groups inside groups."""
+    for node in nodes:
+        if "field" in node:
+            yield node
+        elif "not" not in node:
+            inner = node.get("all") or node["any"]
+            yield from _required(inner) if "all" in node or len(inner) == 1 else ()
+
+
+def _publics_exclude(group: list[Mapping[str, Any]]) -> bool:
+    """In one of several publics, and out of each of them."""
+    refused = {code for leaf in group if leaf["op"] == "not_in" for code in leaf["value"]}
+    return any(leaf["op"] == "in" and refused.issuperset(leaf["value"]) for leaf in group)
 
 
 def _is_impossible(group: list[Mapping[str, Any]]) -> bool:

@@ -42,6 +42,7 @@ def _yes_no(code: str, label: str, group: str, yes: str, no: str, **more: Any) -
 PERSON, FAMILY, TERRITORY = "Personne", "Famille", "Territoire et logement"
 CONTACT, RIGHTS, WORK = "Coordonnées", "Prestations", "Situation professionnelle"
 DECLARATIONS, FILE, HISTORY = "Déclarations et pièces", "Dossier", "Contacts passés"
+PUBLICS = "Segments et listes"
 
 _PRESTATIONS: Choices = tuple((value, label) for value, label in Prestation.choices)
 
@@ -237,6 +238,11 @@ _FIELDS: tuple[Field, ...] = (
             "within": "contactés depuis moins de {value}",
             "not_within": "pas contactés depuis {value}",
         },
+    ),
+    Field(code="segment", label="segment", type=FieldType.SEGMENT, group=PUBLICS),
+    Field(
+        code="list", label="liste importée", type=FieldType.LIST, group=PUBLICS,
+        wording={"in": "figurant dans {value}", "not_in": "ne figurant pas dans {value}"},
     ),
 )
 # fmt: on

@@ -4,20 +4,32 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from campaigns.enums import Channel, Prestation
+from campaigns.enums import Channel, ContactOutcome, Prestation
 from campaigns.rules.criteria_catalogue import WITH_ARTICLE, Catalogue, Field, FieldType
+from campaigns.rules.criteria_segments import expand
 
 NBSP = "\N{NO-BREAK SPACE}"
+HISTORY_OUTCOMES = {
+    ContactOutcome.DELIVERED: " avec message reçu",
+    ContactOutcome.ANSWERED: " avec réponse de leur part",
+    ContactOutcome.SETTLED: " avec régularisation ensuite",
+}
 
 
 def explain(tree: Mapping[str, Any], catalogue: Catalogue) -> str:
-    """One readable sentence: « Allocataires isolés, ayant 30 ans au plus, sans prime d’activité. »"""
-    return f"Allocataires {_fragment(tree, catalogue, top=True)}."
+    """One readable sentence: « Allocataires isolés, ayant 30 ans au plus, sans prime d’activité. »
+
+    Segments that the tree names are said with what they hold.
+    """
+    return f"Allocataires {_fragment(expand(tree, catalogue), catalogue, top=True)}."
 
 
 def _fragment(node: Mapping[str, Any], catalogue: Catalogue, *, top: bool = False) -> str:
     if "field" in node:
         return _leaf(node, catalogue)
+    if "name" in node:
+        inner = _fragment({"all": node["all"]}, catalogue, top=True)
+        return f"du segment « {node['name']} » ({inner})"
     if "not" in node:
         return f"à l’exclusion de ceux {_relative(_fragment(node['not'], catalogue))}"
     if "all" in node:
@@ -29,7 +41,19 @@ def _fragment(node: Mapping[str, Any], catalogue: Catalogue, *, top: bool = Fals
 
 def _relative(fragment: str) -> str:
     """« ceux » takes an adjective in brackets, anything else as it is."""
-    direct = ("ayant", "avec", "sans", "dont", "habitant", "percevant", "pour qui", "(", "n’", "autorisant")
+    direct = (
+        "ayant",
+        "avec",
+        "sans",
+        "dont",
+        "habitant",
+        "percevant",
+        "pour qui",
+        "(",
+        "n’",
+        "autorisant",
+        "du segment",
+    )
     return fragment if fragment.startswith(direct) else f"qui sont {fragment}"
 
 
@@ -57,6 +81,8 @@ def _worded(field: Field, op: str, value: Any) -> str:
         return template.format(value=_held(value) if op in ("has", "has_any") else _names(field, value, " ni "))
     if field.type == FieldType.HISTORY:
         return template.format(value=_history(value))
+    if field.type == FieldType.LIST:
+        return template.format(value=(" ou " if op == "in" else " ni ").join(map(field.label_of, value)))
     if field.code == "children_count" and op == "eq" and value == 0:
         return "sans enfant à charge"
     low, high = value if op == "between" else (value, value)
@@ -107,7 +133,7 @@ def _history(value: Any) -> str:
         text += f" sur le thème « {theme} »"
     if channel := detail.get("channel"):
         text += f" par {Channel(channel).label}"
-    return text
+    return text + HISTORY_OUTCOMES.get(detail.get("outcome", ""), "")
 
 
 def _days(count: int) -> str:

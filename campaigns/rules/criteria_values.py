@@ -11,7 +11,7 @@ from campaigns.rules.criteria_catalogue import Field, FieldType
 Parts = Mapping[str, tuple[str, ...]]
 
 AGO, AHEAD, ON = "ago", "ahead", "date"
-DETAILS = ("plan", "theme", "channel")
+DETAILS = ("plan", "theme", "channel", "outcome")
 _INTEGER = re.compile(r"-?\d{1,15}")
 _DECIMAL = re.compile(r"-?\d{1,15}\.\d{1,15}")
 
@@ -46,7 +46,7 @@ def widget_of(field: Field | None, op: str) -> Widget:
     if field.type in (FieldType.NUMBER, FieldType.AGE, FieldType.CHILD_AGE):
         return Widget.NUMBERS if op == "between" else Widget.NUMBER
     is_many = op in ("in", "not_in", "has_any", "has_none")
-    if field.choices:
+    if field.choices or field.type in (FieldType.SEGMENT, FieldType.LIST):
         return Widget.CHOICES if is_many else Widget.CHOICE
     return Widget.TEXTS if is_many else Widget.TEXT
 

@@ -36,6 +36,8 @@ def lay_flat(node: Mapping[str, Any], depth: int = 0) -> Iterator[tuple[int, Map
 
 def group_text(node: Mapping[str, Any]) -> str:
     """The words of a group; empty for a criterion."""
+    if "name" in node:
+        return f"Segment « {node['name']} » :"
     return next((text for key, text in GROUP_TEXTS.items() if key in node), "")
 
 
@@ -66,6 +68,8 @@ def _say_column(field: Field, facts: Mapping[str, Any], today: date) -> str:
             return ", ".join(field.label_of(code) for code in sorted(facts["prestations"])) or "aucune"
         case FieldType.HISTORY:
             return facts["contacts"] or "aucun contact"
+        case FieldType.LIST:
+            return ", ".join(facts["lists"]) or "aucune liste"
     if field.code == "isolated":
         return str(facts["family_situation_label"]) or UNKNOWN
     return _say_plain(field, facts.get(field.code, facts.get(field.key)))

@@ -142,7 +142,7 @@ def test_the_results_say_who_how_many_and_show_nobody(django_assert_max_num_quer
     make_allocataires(12, last_name="DURANDAL")
     segment = make_segment(PARENTS)
     client = sign_in(make_colleague(AGENT))
-    with django_assert_max_num_queries(40):
+    with django_assert_max_num_queries(42):
         page = client.post(reverse("admin:segment_results", args=[segment.pk])).content.decode()
     assert "Allocataires avec au moins 1 enfant à charge." in page
     assert re.search(r'class="av-figure-value">\s*12\s*<', page)
