@@ -119,6 +119,16 @@ TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", default="")
 TWILIO_AUTH_TOKEN_PREVIOUS = env.str("TWILIO_AUTH_TOKEN_PREVIOUS", default="")  # accepted on webhooks during a rotation
 TWILIO_MESSAGING_SERVICE_SID = env.str("TWILIO_MESSAGING_SERVICE_SID", default="")
 TWILIO_SENDER = env.str("TWILIO_SENDER", default="")
+TWILIO_SMART_ENCODING = env.bool("TWILIO_SMART_ENCODING", default=False)  # on, Twilio changes the text that was approved
+TWILIO_INBOUND_NUMBERS = env.list("TWILIO_INBOUND_NUMBERS", default=[])  # numbers of the Messaging Service, polled for STOP
+SMS_PROVIDERS = env.list("SMS_PROVIDERS", default=["twilio"])  # in order: new messages go by the first that is not down
+OVH_API_URL = env.str("OVH_API_URL", default="")  # https://eu.api.ovh.com/1.0
+OVH_APPLICATION_KEY = env.str("OVH_APPLICATION_KEY", default="")
+OVH_APPLICATION_SECRET = env.str("OVH_APPLICATION_SECRET", default="")
+OVH_CONSUMER_KEY = env.str("OVH_CONSUMER_KEY", default="")
+OVH_SERVICE_NAME = env.str("OVH_SERVICE_NAME", default="")  # the SMS account: sms-ab12345-1
+OVH_SENDER = env.str("OVH_SENDER", default="")  # empty: a short number, which takes answers
+OVH_CALLBACK_KEY = env.str("OVH_CALLBACK_KEY", default="")  # receipts are not signed: their address carries this key
 SMS_SEGMENT_PRICE = env.float("SMS_SEGMENT_PRICE", default=0.065)  # euros a segment, for the cost shown in bilans
 SMS_CONNECTIONS = env.int("SMS_CONNECTIONS", default=16)  # simultaneous requests of one worker
 SEND_DEADLINE_SECONDS = env.float("SEND_DEADLINE_SECONDS", default=10.0)  # whole request, not one read

@@ -1,50 +1,54 @@
-"""E-mail over SMTP: a text part and a plain HTML one, a fixed Message-ID, and a one-click way out (RFC 8058)."""
+"""E-mail over SMTP: connections kept for many messages, one try each, and what is certain after it."""
 
 import smtplib
-import threading
+import time
 from dataclasses import dataclass, field
-from email.utils import parseaddr
-from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.core.mail import EmailMultiAlternatives
 from django.core.validators import validate_email
-from django.template.loader import render_to_string
 
-from outreach.channels.opt_out import opt_out_url
+from outreach.channels.letter import Letter, Letterhead
 from outreach.channels.ports import InboundResult, LookUpResult, OutgoingMessage, SendOutcome, SendResult
 from outreach.channels.real_addresses import refuse_real_address
-from outreach.channels.smtp import StagedBackend
-from outreach.rules.delivery import outcome_of_smtp
+from outreach.channels.smtp import Connection, ConnectionPool
+from outreach.rules.smtp import CLOSING, Reply, Stage, judge_reply
 
-CLOSED = SendResult(SendOutcome.RETRY, error_code="SMTPServerDisconnected", is_alert=True)
+WRONG_ADDRESS = SendResult(SendOutcome.REFUSED, error_code="ADDRESS")
 
 
 @dataclass
 class EmailGateway:
-    """One connection for each thread, kept open from one message to the next."""
+    """As many connections as threads send at once, each kept open from one message to the next."""
 
-    sender: str
+    letterhead: Letterhead
     name: str = "smtp"
-    _local: threading.local = field(default_factory=threading.local, repr=False)
+    deadline_seconds: float = 10.0
+    connections: ConnectionPool = field(default_factory=ConnectionPool, repr=False)
 
     @classmethod
     def from_settings(cls) -> "EmailGateway":
         if not settings.EMAIL_HOST or not settings.PUBLIC_BASE_URL:
             raise ImproperlyConfigured("Pour envoyer des e-mails, il manque EMAIL_HOST ou PUBLIC_BASE_URL.")
         refuse_real_address(settings.EMAIL_HOST, "EMAIL_HOST")
-        return cls(sender=settings.DEFAULT_FROM_EMAIL)
+        letterhead = Letterhead.make(
+            sender=settings.DEFAULT_FROM_EMAIL,
+            caf_name=settings.CAF_NAME,
+            bounce_address=settings.EMAIL_BOUNCE_ADDRESS,
+            provider=settings.EMAIL_PROVIDER,
+        )
+        return cls(letterhead, deadline_seconds=settings.SEND_DEADLINE_SECONDS)
 
     def send(self, message: OutgoingMessage) -> SendResult:
         """Give the message to the mail server, once. See ``Gateway.send``."""
+        deadline = time.monotonic() + self.deadline_seconds
         try:
             validate_email(message.destination)
-        except ValidationError:
-            return SendResult(SendOutcome.REFUSED, error_code="ADDRESS")
-        letter = compose(message, sender=self.sender)
-        # None: the server had closed an idle connection; nothing was said yet, so a fresh one may say it.
-        return self._send_once(letter) or self._send_once(letter) or CLOSED
+            letter = self.letterhead.write(message)
+        except (ValidationError, UnicodeError):
+            return WRONG_ADDRESS
+        # None: the server had closed a kept connection; nothing was said on it, so a fresh one may say it.
+        return self._send(letter, deadline, may_reuse=True) or self._send_afresh(letter, deadline)
 
     def look_up(self, message: OutgoingMessage, *, max_age_seconds: float) -> LookUpResult:
         """SMTP cannot be asked."""
@@ -54,81 +58,60 @@ class EmailGateway:
         return LookUpResult(is_answered=False)
 
     def list_inbound(self, *, max_age_seconds: float) -> InboundResult:
-        """Nobody reads the sender's mailbox here."""
+        """Nobody reads the sender's mailbox here; reports of failure come by ``outreach.bounce_files``."""
         return InboundResult(is_answered=False)
 
-    def _send_once(self, letter: EmailMultiAlternatives) -> SendResult | None:
-        """The answer, or None when a connection kept from before turned out to be closed."""
-        backend = self._backend()
-        was_open = False
+    def is_ready(self) -> bool:
+        """There is one mail server: nothing to choose from."""
+        return True
+
+    def is_ready(self) -> bool:
+        """See ``Gateway.is_ready``: a command that does nothing is answered."""
         try:
-            was_open = backend.begin()
-            backend.send_messages([letter])
-        except smtplib.SMTPServerDisconnected as trouble:
-            is_idle = was_open and not backend.has_begun_data
-            result = None if is_idle else _read_trouble(trouble, has_begun_data=backend.has_begun_data)
-            backend.abandon()
-            return result
+            connection = self.connections.take(deadline=time.monotonic() + self.deadline_seconds)
+            code, _ = connection.noop()
+        except (smtplib.SMTPException, OSError):
+            return False
+        self.connections.keep(connection)
+        return 200 <= code < 300
+
+    def _send_afresh(self, letter: Letter, deadline: float) -> SendResult:
+        closed = SendResult(SendOutcome.RETRY, error_code="SMTPServerDisconnected", is_alert=True)
+        return self._send(letter, deadline, may_reuse=False) or closed
+
+    def _send(self, letter: Letter, deadline: float, *, may_reuse: bool) -> SendResult | None:
+        """The answer, or None when a kept connection turned out to be closed."""
+        try:
+            connection = self.connections.take(deadline=deadline, may_reuse=may_reuse)
         except (smtplib.SMTPException, OSError) as trouble:
-            result = _read_trouble(trouble, has_begun_data=backend.has_begun_data)
-            if not isinstance(trouble, smtplib.SMTPResponseException | smtplib.SMTPRecipientsRefused):
-                backend.abandon()
-            return result
-        return SendResult(SendOutcome.ACCEPTED, provider_ref=str(letter.extra_headers["Message-ID"]), segments=1)
+            return SendResult(SendOutcome.RETRY, error_code=_name(trouble), is_alert=True)
+        was_kept = connection.is_fresh
+        try:
+            reply = connection.deliver(sender=letter.bounces_to, recipient=letter.recipient, content=letter.content)
+        except OSError as trouble:  # SMTPServerDisconnected and timeouts are some
+            return self._judge_silence(connection, trouble)
+        self.connections.keep(connection)
+        if was_kept and (reply.stage, reply.code) == (Stage.SENDER, CLOSING):
+            return None
+        return _read_reply(reply, letter)
 
-    def _backend(self) -> StagedBackend:
-        if not hasattr(self._local, "backend"):
-            self._local.backend = StagedBackend()
-        backend: StagedBackend = self._local.backend
-        return backend
-
-
-def compose(message: OutgoingMessage, *, sender: str) -> EmailMultiAlternatives:
-    """The whole e-mail: headers of one line each, whatever the text holds, and once how to refuse the next."""
-    way_out = opt_out_url(message.attempt_uuid)
-    foot = "" if way_out in message.body else f"\n\n--\nPour ne plus recevoir ces messages : {way_out}\n"
-    letter = EmailMultiAlternatives(
-        subject=" ".join(message.subject.split()),
-        body=f"{message.body}{foot}",
-        from_email=sender,
-        to=[message.destination],
-        headers={
-            "Message-ID": _message_id(message.attempt_uuid, sender),
-            "List-Unsubscribe": f"<{way_out}>",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-            "Auto-Submitted": "auto-generated",
-            "Content-Language": "fr",
-        },
-    )
-    page = render_to_string(
-        "outreach/email.html",
-        {
-            "subject": letter.subject,
-            "body": message.body,
-            "way_out": way_out if foot else "",
-            "caf_name": settings.CAF_NAME,
-        },
-    )
-    letter.attach_alternative(page, "text/html")
-    return letter
+    def _judge_silence(self, connection: Connection, trouble: OSError) -> SendResult | None:
+        """Without a reply, only what happened before the final dot is certain."""
+        connection.close()
+        if connection.has_ended_content:
+            return SendResult(SendOutcome.UNKNOWN, error_code=_name(trouble))
+        if connection.is_fresh and not isinstance(trouble, TimeoutError):
+            return None
+        return SendResult(SendOutcome.RETRY, error_code=_name(trouble), is_alert=True)
 
 
-def _message_id(attempt_uuid: UUID, sender: str) -> str:
-    return f"<{attempt_uuid}@{parseaddr(sender)[1].rpartition('@')[2] or 'localhost'}>"
+def _read_reply(reply: Reply, letter: Letter) -> SendResult:
+    verdict = judge_reply(reply)
+    if verdict.outcome is SendOutcome.ACCEPTED:
+        return SendResult(SendOutcome.ACCEPTED, provider_ref=letter.message_id[:80], segments=1)
+    return SendResult(verdict.outcome, error_code=reply.error_code, is_alert=verdict.is_alert)
 
 
-def _read_trouble(trouble: Exception, *, has_begun_data: bool) -> SendResult:
-    """A reply code decides; without one, only what happened before DATA is certain."""
-    code = _reply_code(trouble)
-    if code:
-        is_alert = isinstance(trouble, smtplib.SMTPAuthenticationError | smtplib.SMTPSenderRefused)
-        outcome = SendOutcome.RETRY if is_alert else outcome_of_smtp(code)
-        return SendResult(outcome, error_code=f"SMTP {code}", is_alert=is_alert)
-    outcome = SendOutcome.UNKNOWN if has_begun_data else SendOutcome.RETRY
-    return SendResult(outcome, error_code=type(trouble).__name__, is_alert=not has_begun_data)
-
-
-def _reply_code(trouble: Exception) -> int:
-    if isinstance(trouble, smtplib.SMTPRecipientsRefused):
-        return max((code for code, _ in trouble.recipients.values()), default=0)
-    return trouble.smtp_code if isinstance(trouble, smtplib.SMTPResponseException) else 0
+def _name(trouble: Exception) -> str:
+    code = trouble.smtp_code if isinstance(trouble, smtplib.SMTPResponseException) else 0
+    return f"SMTP {code}" if code else type(trouble).__name__

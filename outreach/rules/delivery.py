@@ -33,7 +33,6 @@ __all__ = [
     "is_known_code",
     "merge",
     "outcome_of_answer",
-    "outcome_of_smtp",
     "replaceable_by",
     "status_of",
     "touch_status",
@@ -136,13 +135,6 @@ def outcome_of_answer(http_status: int, error_code: str) -> SendOutcome:
     if http_status in {401, 403}:
         return SendOutcome.RETRY
     return SendOutcome.REFUSED if 400 <= http_status < 500 and http_status != 408 else SendOutcome.UNKNOWN
-
-
-def outcome_of_smtp(code: int) -> SendOutcome:
-    """What an SMTP reply code proves: 4xx nothing was taken, try later; 5xx refused for good."""
-    if 400 <= code < 500:
-        return SendOutcome.RETRY
-    return SendOutcome.REFUSED if 500 <= code < 600 else SendOutcome.UNKNOWN
 
 
 def touch_status(current: str, attempts: Sequence[str]) -> TouchStatus:

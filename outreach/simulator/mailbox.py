@@ -61,7 +61,9 @@ def _line(envelope: Envelope) -> dict[str, Any]:
     text = letter.get_body(("plain",))
     page = letter.get_body(("html",))
     return {
+        "from": envelope.mail_from,
         "to": envelope.rcpt_tos,
+        "headers": {name: str(value) for name, value in letter.items()},
         "subject": letter["Subject"],
         "message_id": letter["Message-ID"],
         "list_unsubscribe": str(letter["List-Unsubscribe"] or "").strip(),

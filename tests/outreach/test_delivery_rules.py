@@ -17,7 +17,6 @@ from outreach.rules.delivery import (
     is_known_code,
     merge,
     outcome_of_answer,
-    outcome_of_smtp,
     replaceable_by,
     status_of,
     touch_status,
@@ -126,14 +125,6 @@ def test_unknown_codes_are_told_apart() -> None:
     assert is_known_code("")
     assert is_known_code("30003")
     assert not is_known_code("77777")
-
-
-@pytest.mark.parametrize(
-    ("code", "outcome"),
-    [(421, SendOutcome.RETRY), (451, SendOutcome.RETRY), (550, SendOutcome.REFUSED), (-1, SendOutcome.UNKNOWN)],
-)
-def test_smtp_codes(code: int, outcome: SendOutcome) -> None:
-    assert outcome_of_smtp(code) == outcome
 
 
 @pytest.mark.parametrize(

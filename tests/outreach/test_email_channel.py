@@ -15,8 +15,6 @@ from outreach.simulator.mailbox import Mailbox, serve_mailbox
 from tests.outreach.gateway_contract import GatewayContract
 from tests.outreach.local_servers import raw_server
 
-SENDER = "Caf <ne-pas-repondre@caf.invalid>"
-
 
 def make_message(**values: Any) -> OutgoingMessage:
     fields = {"attempt_uuid": uuid4(), "destination": "a@example.org", "body": "Bonjour", "subject": "Objet", **values}
@@ -27,7 +25,6 @@ def make_message(**values: Any) -> OutgoingMessage:
 def mailbox(tmp_path: Path, settings: Settings) -> Iterator[Mailbox]:
     box = serve_mailbox(tmp_path / "mail.jsonl")
     box.scripted |= {"refused@example.org": "550 No such user", "later@example.org": "451 Try again"}
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_PORT = box.port
     yield box
     box.stop()
@@ -80,16 +77,17 @@ class TestEmailGateway(GatewayContract):
 
     def test_one_connection_for_many_messages(self, gateway: EmailGateway) -> None:
         gateway.send(self.message())
-        connection = gateway._backend().connection
+        [connection] = gateway.connections
         gateway.send(self.message(self.refused_destination))
         gateway.send(self.message())
-        assert gateway._backend().connection is connection
+        assert [*gateway.connections] == [connection]
 
     def test_a_connection_closed_while_idle_is_made_again(
         self, gateway: EmailGateway, mailbox: Mailbox, settings: Settings
     ) -> None:
         gateway.send(self.message())
-        gateway._backend().connection.sock.shutdown(2)
+        [connection] = gateway.connections
+        connection.sock.shutdown(2)
         assert gateway.send(self.message()).outcome is SendOutcome.ACCEPTED
         assert len(mailbox.messages()) == 2
 
@@ -108,7 +106,7 @@ def test_cut_after_data_is_unknown(gateway: EmailGateway, mailbox: Mailbox) -> N
 
 def test_nobody_listens(settings: Settings) -> None:
     settings.EMAIL_PORT = 9
-    result = EmailGateway(SENDER).send(make_message())
+    result = EmailGateway.from_settings().send(make_message())
     assert (result.outcome, result.is_alert) == (SendOutcome.RETRY, True)
 
 
@@ -120,7 +118,7 @@ def test_cut_before_data_is_tried_later(settings: Settings) -> None:
 
     with raw_server(hang_up) as url:
         settings.EMAIL_PORT = int(url.rsplit(":", 1)[1])
-        assert EmailGateway(SENDER).send(make_message()).outcome is SendOutcome.RETRY
+        assert EmailGateway.from_settings().send(make_message()).outcome is SendOutcome.RETRY
 
 
 def test_a_real_server_is_refused_outside_production(settings: Settings) -> None:
