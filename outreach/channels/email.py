@@ -62,10 +62,6 @@ class EmailGateway:
         return InboundResult(is_answered=False)
 
     def is_ready(self) -> bool:
-        """There is one mail server: nothing to choose from."""
-        return True
-
-    def is_ready(self) -> bool:
         """See ``Gateway.is_ready``: a command that does nothing is answered."""
         try:
             connection = self.connections.take(deadline=time.monotonic() + self.deadline_seconds)

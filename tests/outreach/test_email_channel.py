@@ -87,6 +87,7 @@ class TestEmailGateway(GatewayContract):
     ) -> None:
         gateway.send(self.message())
         [connection] = gateway.connections
+        assert connection.sock is not None
         connection.sock.shutdown(2)
         assert gateway.send(self.message()).outcome is SendOutcome.ACCEPTED
         assert len(mailbox.messages()) == 2

@@ -96,12 +96,10 @@ def test_what_is_parsed_back_is_what_was_written(subject: str, body: str) -> Non
 @given(body=TEXTS)
 @example(body="<script>alert(1)</script> & https://www.caf.fr/?a=<b>\"'&c=1")
 def test_no_text_becomes_markup(body: str) -> None:
-    page = content_of(parse(write(body=body)), "html")
-    assert (
-        words_of(page).tags
-        == words_of(content_of(parse(write(body="x")), "html")).tags | words_of(to_paragraphs(body)).tags
-    )
-    assert words_of(to_paragraphs(body)).tags <= {"p", "br", "a"}
+    page, written = content_of(parse(write(body=body)), "html"), to_paragraphs(normalise_lines(body))
+    empty = content_of(parse(write(body="x")), "html")
+    assert words_of(page).tags == words_of(empty).tags | words_of(written).tags
+    assert words_of(written).tags <= {"p", "br", "a"}
 
 
 @given(body=st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=300))
