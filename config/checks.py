@@ -12,6 +12,7 @@ from campaigns.rules.calendar import InvalidHours, parse_hours
 
 AT_LEAST_ONE = ("CAP_CAMPAIGNS_7_DAYS", "CAP_CONTACTS_30_DAYS", "CAP_CALL_ATTEMPTS_30_DAYS", "CALLS_PER_DAY")
 # What an operator cannot do without, once its address is given.
+OVH_NEEDS = ("OVH_API_URL", "OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY", "OVH_SERVICE_NAME")
 OPERATOR_NEEDS = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "PUBLIC_BASE_URL")
 
 
@@ -49,6 +50,7 @@ def _find_problems() -> Iterator[str]:
 def _find_operator_problems() -> Iterator[str]:
     if settings.SEND_DEADLINE_SECONDS <= 0 or any(delay <= 0 for delay in settings.RETRY_DELAYS_SECONDS):
         yield "SEND_DEADLINE_SECONDS et RETRY_DELAYS_SECONDS : les durées doivent être positives."
+    yield from _find_provider_problems()
     if not settings.TWILIO_API_URL:
         return
     missing = [name for name in OPERATOR_NEEDS if not getattr(settings, name)]
@@ -56,3 +58,17 @@ def _find_operator_problems() -> Iterator[str]:
         missing.append("TWILIO_SENDER ou TWILIO_MESSAGING_SERVICE_SID")
     if missing:
         yield f"TWILIO_API_URL est donnée, il manque : {', '.join(missing)}."
+
+
+def _find_provider_problems() -> Iterator[str]:
+    known = ("twilio", "ovh")
+    if not settings.SMS_PROVIDERS or set(settings.SMS_PROVIDERS) - set(known):
+        yield f"SMS_PROVIDERS : une liste ordonnée parmi {', '.join(known)}. Exemple : SMS_PROVIDERS=twilio,ovh."
+    if "ovh" in settings.SMS_PROVIDERS:
+        missing = [name for name in OVH_NEEDS if not getattr(settings, name)]
+        if missing:
+            yield f"SMS_PROVIDERS nomme ovh, il manque : {', '.join(missing)}."
+    if settings.OVH_CALLBACK_KEY and len(settings.OVH_CALLBACK_KEY) < 20:
+        yield "OVH_CALLBACK_KEY : au moins 20 caractères tirés au hasard, cette clé protège les accusés de réception."
+    if strange := [number for number in settings.TWILIO_INBOUND_NUMBERS if not number.startswith("+")]:
+        yield f"TWILIO_INBOUND_NUMBERS : {len(strange)} numéro(s) sans « + ». Exemple : +33700000001,+33700000002."

@@ -26,10 +26,12 @@ from outreach import dispatch_sql as sql
 from outreach.channels.ports import Gateway, OutgoingMessage, SendOutcome, SendResult
 from outreach.channels.registry import gateway_for
 from outreach.enums import Suppression
+from outreach.fence import may_send, note_departures
 from outreach.recording import Answer, record_answers
 from outreach.rules.delivery import Action, action_for, bad_number_reason
 from outreach.rules.retry import CLAIM_LEASE, CRASH_MARGIN
 from outreach.rules.stopping import WAITS_ALONE
+from outreach.sending_journal import Departure
 from outreach.stopping import Content, read_contents, stopping_values
 from outreach.texts import write_text
 
@@ -89,6 +91,8 @@ def dispatch_due(*, channel: str, worker: str, deadline_seconds: float) -> Dispa
     Whatever interrupts it, what was claimed and not decided is given back; what was decided is recorded, or left
     for ``reconciliation``.
     """
+    if not may_send(now=read_now()):
+        return DispatchReport(stopped={"fence_closed": 1})
     run = _Run(channel, f"{worker[:60]}#{secrets.token_hex(6)}", time.monotonic() + deadline_seconds)
     with ThreadPoolExecutor(settings.SMS_CONNECTIONS, thread_name_prefix="wire") as pool:
         try:
@@ -130,6 +134,7 @@ class _Run:
 
     def _fill(self, pool: ThreadPoolExecutor, size: int) -> bool:
         """Put a batch on the wire; False when nothing more can be claimed."""
+        self.gateway = gateway_for(self.channel)  # its name goes into the intents: one operator for a whole batch
         claimed = self._claim(size)
         reached("1-claimed")
         for intent in self._decide(self._render(claimed)):
@@ -197,7 +202,19 @@ class _Run:
             )
             reached("2-decided")
         reached("3-committed")
-        return self._sort_verdicts(verdicts, drafts)
+        return self._write_down(self._sort_verdicts(verdicts, drafts))
+
+    def _write_down(self, intents: list[Intent]) -> list[Intent]:
+        """What may leave, once it is written outside the database; else nothing, and each will be tried again."""
+        left = [
+            Departure(i.message.attempt_uuid, i.claimed.id, i.claimed.step_id, i.claimed.destination_hash)
+            for i in intents
+        ]
+        if not left or note_departures(departures=left, provider=self.gateway.name, now=read_now()):
+            return intents
+        unsent = SendResult(SendOutcome.RETRY, error_code="JOURNAL")
+        record_answers(answers=[_answer(intent, unsent) for intent in intents], now=read_now())
+        return []
 
     def _sort_verdicts(self, verdicts: Sequence[tuple[Any, ...]], drafts: Mapping[int, Draft]) -> list[Intent]:
         intents = []

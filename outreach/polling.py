@@ -11,8 +11,8 @@ from django.conf import settings
 from django.db import connection
 
 from campaigns.enums import Channel
-from outreach.channels.ports import FoundMessage, InboundMessage, LookUpResult
-from outreach.channels.registry import gateway_for
+from outreach.channels.ports import FoundMessage, Gateway, InboundMessage, LookUpResult
+from outreach.channels.registry import gateway_of, gateways_of
 from outreach.enums import AttemptStatus, EventKind
 from outreach.models import ProviderEvent, Reply
 from outreach.rules.delivery import merge
@@ -33,7 +33,7 @@ WITH silent AS (
      ORDER BY o.intent_at LIMIT %(limit)s
        FOR UPDATE OF o SKIP LOCKED)
 UPDATE outreach_attempt o SET looked_up_at = %(now)s FROM silent WHERE o.id = silent.id
-RETURNING o.uuid, o.provider_ref, o.status"""
+RETURNING o.uuid, o.provider, o.provider_ref, o.status"""
 
 
 def poll_statuses(*, now: datetime, limit: int = 1_000) -> int:
@@ -43,12 +43,11 @@ def poll_statuses(*, now: datetime, limit: int = 1_000) -> int:
     silent = _rows(CHOOSE_SILENT, now=now, channel=Channel.SMS.value, limit=limit)
     if not silent:
         return 0
-    gateway = gateway_for(Channel.SMS)
     with ThreadPoolExecutor(settings.SMS_CONNECTIONS, thread_name_prefix="poll") as pool:
-        answers = list(pool.map(gateway.fetch_status, [provider_ref for _, provider_ref, _ in silent]))
+        answers = list(pool.map(_ask, [provider for _, provider, _, _ in silent], [ref for _, _, ref, _ in silent]))
     events = [
-        _receipt(gateway.name, attempt_uuid, found, now)
-        for (attempt_uuid, _, status), found in zip(silent, map(_only, answers), strict=True)
+        _receipt(provider, attempt_uuid, found, now)
+        for (attempt_uuid, provider, _, status), found in zip(silent, answers, strict=True)
         if found and merge(status, found.status) != status
     ]
     ProviderEvent.objects.bulk_create(events)
@@ -57,21 +56,24 @@ def poll_statuses(*, now: datetime, limit: int = 1_000) -> int:
 
 
 def poll_inbound(*, now: datetime) -> int:
-    """Ask the operator for the messages that people wrote lately and keep those we never heard of; returns how many.
+    """Ask the operators for the messages that people wrote lately and keep those we never heard of; returns how many.
 
     A message told by its webhook at the same moment is kept twice and answered once.
     """
-    gateway = gateway_for(Channel.SMS)
-    answer = gateway.list_inbound(max_age_seconds=_age_to_ask(now).total_seconds())
+    return sum(_poll_inbound_of(gateway, now) for gateway in gateways_of(Channel.SMS))
+
+
+def _poll_inbound_of(gateway: Gateway, now: datetime) -> int:
+    answer = gateway.list_inbound(max_age_seconds=_age_to_ask(gateway.name, now).total_seconds())
     unheard = _unheard(gateway.name, answer.messages)
     ProviderEvent.objects.bulk_create(_inbound(gateway.name, message, now) for message in unheard)
     if unheard:
-        logger.warning("inbound messages that no webhook told count=%s", len(unheard))
+        logger.warning("inbound messages that no webhook told provider=%s count=%s", gateway.name, len(unheard))
     return len(unheard)
 
 
-def _age_to_ask(now: datetime) -> timedelta:
-    last = ProviderEvent.objects.filter(kind=EventKind.INBOUND).order_by("-received_at").first()
+def _age_to_ask(provider: str, now: datetime) -> timedelta:
+    last = ProviderEvent.objects.filter(kind=EventKind.INBOUND, provider=provider).order_by("-received_at").first()
     silence = now - last.received_at if last else OLDEST_INBOUND
     return min(max(silence, timedelta()) + OVERLAP, OLDEST_INBOUND)
 
@@ -84,7 +86,10 @@ def _unheard(provider: str, messages: Sequence[InboundMessage]) -> list[InboundM
     return [message for message in messages if message.provider_ref not in heard]
 
 
-def _only(answer: LookUpResult) -> FoundMessage | None:
+def _ask(provider: str, provider_ref: str) -> FoundMessage | None:
+    """What the operator that took it says of a message; None for nothing."""
+    gateway = gateway_of(Channel.SMS, provider)
+    answer = gateway.fetch_status(provider_ref) if gateway else LookUpResult(is_answered=False)
     return answer.found[0] if answer.found else None
 
 

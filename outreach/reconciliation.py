@@ -16,7 +16,7 @@ from campaigns.rules.calendar import next_window
 from campaigns.rules.messages import MissingValue
 from outreach import reconciliation_sql as sql
 from outreach.channels.ports import LookUpResult, OutgoingMessage
-from outreach.channels.registry import gateway_for
+from outreach.channels.registry import gateway_of
 from outreach.enums import TouchStatus
 from outreach.models import Attempt, Touch
 from outreach.recording import Answer, record_answers
@@ -48,6 +48,7 @@ class Doubt:
     intent_at: datetime
     lookups: int
     allows_resend: bool
+    provider: str
     attempts: int
 
 
@@ -129,10 +130,12 @@ def _message(doubt: Doubt, step: Step, person: Mapping[str, Any]) -> OutgoingMes
 
 
 def _look_up(doubt: Doubt, message: OutgoingMessage | None, now: datetime) -> LookUpResult:
-    if message is None:
+    """Asked of the operator that may hold it, and of no other: another's "no" would prove nothing."""
+    gateway = gateway_of(doubt.channel, doubt.provider)
+    if message is None or gateway is None:
         return LookUpResult(is_answered=False)
     age = (now - doubt.intent_at + LOOKUP_MARGIN).total_seconds()
-    return gateway_for(doubt.channel).look_up(message, max_age_seconds=age)
+    return gateway.look_up(message, max_age_seconds=age)
 
 
 def _sort_look_ups(doubts: Sequence[Doubt], looked_up: Sequence[LookUpResult]) -> tuple[list[Answer], list[Doubt]]:

@@ -43,7 +43,7 @@ UPDATE outreach_attempt o SET looked_up_at = %(now)s
   FROM chosen, outreach_touch t, campaigns_campaign c, campaigns_plan pl
  WHERE o.id = chosen.id AND t.id = o.touch_id AND c.id = t.campaign_id AND pl.id = c.plan_id
 RETURNING o.id, o.touch_id, o.uuid, t.channel, t.destination, t.step_id, t.allocataire_id,
-          o.intent_at, o.lookup_count, pl.allows_resend,
+          o.intent_at, o.lookup_count, pl.allows_resend, o.provider,
           (SELECT count(*) FROM outreach_attempt tried WHERE tried.touch_id = t.id) AS attempts"""
 
 COUNT_EMPTY_LOOKUPS = "UPDATE outreach_attempt SET lookup_count = lookup_count + 1 WHERE id = ANY(%(attempts)s)"

@@ -119,8 +119,8 @@ TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", default="")
 TWILIO_AUTH_TOKEN_PREVIOUS = env.str("TWILIO_AUTH_TOKEN_PREVIOUS", default="")  # accepted on webhooks during a rotation
 TWILIO_MESSAGING_SERVICE_SID = env.str("TWILIO_MESSAGING_SERVICE_SID", default="")
 TWILIO_SENDER = env.str("TWILIO_SENDER", default="")
-TWILIO_SMART_ENCODING = env.bool("TWILIO_SMART_ENCODING", default=False)  # on, Twilio changes the text that was approved
-TWILIO_INBOUND_NUMBERS = env.list("TWILIO_INBOUND_NUMBERS", default=[])  # numbers of the Messaging Service, polled for STOP
+TWILIO_SMART_ENCODING = env.bool("TWILIO_SMART_ENCODING", default=False)  # on, Twilio rewrites the approved text
+TWILIO_INBOUND_NUMBERS = env.list("TWILIO_INBOUND_NUMBERS", default=[])  # of the Messaging Service: polled for STOP
 SMS_PROVIDERS = env.list("SMS_PROVIDERS", default=["twilio"])  # in order: new messages go by the first that is not down
 OVH_API_URL = env.str("OVH_API_URL", default="")  # https://eu.api.ovh.com/1.0
 OVH_APPLICATION_KEY = env.str("OVH_APPLICATION_KEY", default="")

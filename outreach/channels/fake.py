@@ -69,6 +69,9 @@ class FakeGateway:
     def list_inbound(self, *, max_age_seconds: float) -> InboundResult:
         return InboundResult(self.is_reachable, tuple(self.inbox) if self.is_reachable else ())
 
+    def is_ready(self) -> bool:
+        return self.is_reachable
+
     @property
     def sent(self) -> list[OutgoingMessage]:
         return [message for _, message in self.ledger]

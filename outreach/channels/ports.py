@@ -112,3 +112,6 @@ class Gateway(Protocol):
 
     def list_inbound(self, *, max_age_seconds: float) -> InboundResult:
         """Ask for what people wrote to us since so long."""
+
+    def is_ready(self) -> bool:
+        """Whether the operator answers us and could take a message now. Nothing is sent by asking."""

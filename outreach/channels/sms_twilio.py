@@ -33,6 +33,7 @@ UNREADABLE = (
     KeyError,
     AttributeError,
 )  # what Twilio's client raises on an answer it cannot read
+NOBODY = "SM" + "0" * 32
 CLOCK_MARGIN = timedelta(minutes=2)  # between our clock and the operator's
 
 
@@ -141,6 +142,10 @@ class TwilioGateway:
             return InboundResult(is_answered=True, messages=tuple(_written_by_people(held)))
         except (Throttled, urllib3.exceptions.HTTPError, TwilioException, OSError, *UNREADABLE):
             return InboundResult(is_answered=False)
+
+    def is_ready(self) -> bool:
+        """Whether it answers, to a question that costs nothing: a message that does not exist."""
+        return self.fetch_status(NOBODY).is_answered
 
     @cached_property
     def _client(self) -> Any:
