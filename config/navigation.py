@@ -33,7 +33,12 @@ TASKS = (
         also=("campaigns_plan_changelist", "campaigns_contactfact_changelist"),
     ),
     Task("Segments", "campaigns_segment_changelist", "campaigns.view_segment"),
-    Task("Appels", "outreach_call_changelist", "outreach.view_call"),
+    Task(
+        "Appels",
+        "outreach_call_changelist",
+        "outreach.view_call",
+        also=("outreach_callhandover_changelist", "outreach_callresultimport_changelist"),
+    ),
     Task("Réponses", "outreach_reply_changelist", "outreach.view_reply"),
     Task("Bilans", "outreach_outcome_changelist", "outreach.view_outcome", also=("campaigns_programme_changelist",)),
     Task(

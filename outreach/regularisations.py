@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from campaigns.csv_source import CsvSource, UnreadableFile, open_source, read_records
 from campaigns.models import RegularisationKind, User
+from campaigns.rules.named_columns import Layout, UnknownColumns
 from campaigns.rules.population_columns import InvalidLine
 from outreach.models import RegularisationImport
-from outreach.rules.regularisation_lines import Layout, ReadLine, UnknownColumns, read_layout, read_line
+from outreach.rules.regularisation_lines import ReadLine, read_layout, read_line
 
 REPORTED_LINES = 1_000  # rejected lines kept with their reason; all are counted
 UNKNOWN_PERSON = "Ce matricule n’est pas dans la population importée."

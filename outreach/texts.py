@@ -7,7 +7,7 @@ from uuid import UUID
 from django.conf import settings
 
 from campaigns.models import Step
-from campaigns.rules.messages import render, values_for
+from campaigns.rules.messages import InvalidText, MissingValue, render, values_for
 from outreach.channels.opt_out import opt_out_url
 
 
@@ -22,3 +22,11 @@ def write_text(*, step: Step, person: Mapping[str, Any], attempt_uuid: UUID | No
     link = opt_out_url(attempt_uuid) if attempt_uuid and is_used else ""
     values = values_for({**person, "anchor_on": anchor_on}, caf=settings.CAF_NAME, lien_opposition=link)
     return render(step.subject, values), render(step.body, values)
+
+
+def write_script(*, step: Step, person: Mapping[str, Any]) -> str:
+    """What is said on the phone; as the step writes it when something is not known of her."""
+    try:
+        return write_text(step=step, person=person)[1]
+    except (MissingValue, InvalidText):
+        return step.body

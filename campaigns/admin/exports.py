@@ -40,7 +40,7 @@ def show_segment_export(request: HttpRequest, object_id: int) -> HttpResponseBas
         except InvalidCriteria as problem:
             form.add_error(None, str(problem))
         else:
-            return _send(rows, form.cleaned_data["file_format"], f"segment-{segment.pk}")
+            return send_rows(rows, form.cleaned_data["file_format"], f"segment-{segment.pk}")
     about = crumb(segment.name, "campaigns_segment_change", segment.pk)
     return _ask(
         request, form, f"le segment « {segment.name} »", [crumb("Segments", "campaigns_segment_changelist"), about]
@@ -54,7 +54,7 @@ def show_audience_export(request: HttpRequest, object_id: int) -> HttpResponseBa
     form = ExportForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         rows = export_audience(audience=audience, is_masked=_is_masked(request), by=colleague(request), now=read_now())
-        return _send(rows, form.cleaned_data["file_format"], f"audience-{audience.pk}")
+        return send_rows(rows, form.cleaned_data["file_format"], f"audience-{audience.pk}")
     campaign = audience.campaign
     crumbs = [
         crumb("Campagnes", "campaigns_campaign_changelist"),
@@ -67,7 +67,7 @@ def _is_masked(request: HttpRequest) -> bool:
     return not request.user.has_perm("campaigns.export_allocataire")
 
 
-def _send(rows: Iterator[Row], file_format: str, name: str) -> HttpResponseBase:
+def send_rows(rows: Iterator[Row], file_format: str, name: str) -> HttpResponseBase:
     if file_format == "csv":
         lines = (line.encode() for line in write_csv(rows))
         headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}

@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
@@ -13,11 +12,10 @@ from django.views.decorators.http import require_POST
 from campaigns.admin.masking import mask_matricule, mask_phone
 from campaigns.admin.pages import ReadOnlyAdmin, colleague, render_page, require_permission
 from campaigns.models import AccessLog, User, read_now
-from campaigns.rules.messages import InvalidText, MissingValue
 from outreach.call_desk import CallNotHeld, record_call_result, release_call, take_next_call
 from outreach.enums import CallResult
 from outreach.models import Call
-from outreach.texts import write_text
+from outreach.texts import write_script
 
 DESK = "admin:outreach_call_changelist"
 
@@ -110,7 +108,12 @@ def give_back(request: HttpRequest) -> HttpResponse:
 
 def _show_desk(request: HttpRequest, *, is_revealed: bool = False, form: ResultForm | None = None) -> HttpResponse:
     call = _held(colleague(request))
-    context: dict[str, Any] = {"title": "Appels", "call": call, "waiting": _waiting().count(), "form": form}
+    context: dict[str, Any] = {
+        "title": "Appels",
+        "call": call,
+        "waiting": Call.objects.waiting(read_now()).count(),
+        "form": form,
+    }
     if call:
         person = call.touch.allocataire
         number = call.touch.destination or person.landline or person.mobile
@@ -127,24 +130,16 @@ def _show_desk(request: HttpRequest, *, is_revealed: bool = False, form: ResultF
 
 
 def _held(user: User) -> Call | None:
-    calls: QuerySet[Call] = Call.objects.select_related("touch__allocataire", "touch__step", "touch__campaign")
-    return calls.filter(held_by=user, held_until__gt=read_now(), done_at=None).first()
-
-
-def _waiting() -> QuerySet[Call]:
-    now = read_now()
-    return Call.objects.filter(Q(next_try_at=None) | Q(next_try_at__lte=now), done_at=None, held_by=None)
+    calls = Call.objects.select_related("touch__allocataire", "touch__step", "touch__campaign")
+    return calls.held(user, read_now()).first()
 
 
 def _script(call: Call, *, is_revealed: bool) -> str:
-    """The step's text for this person, her name only once it was asked for; as written when something is not known."""
+    """The step's text for this person, her name only once it was asked for."""
     person = dict(vars(call.touch.allocataire))
     if not is_revealed:
         person |= {"first_name": "[prénom]", "last_name": "[nom]"}
-    try:
-        return write_text(step=call.touch.step, person=person)[1]
-    except (MissingValue, InvalidText):
-        return call.touch.step.body
+    return write_script(step=call.touch.step, person=person)
 
 
 def _spaced(number: str) -> str:

@@ -1,4 +1,4 @@
-from outreach.models.call import Call, CallAttempt
+from outreach.models.call import Call, CallAttempt, CallHandover, CallResultImport
 from outreach.models.night import Night, NightStep
 from outreach.models.provider_event import ProviderEvent
 from outreach.models.regularisation import AMOUNT_FIELDS, Outcome, Regularisation, RegularisationImport
@@ -11,6 +11,8 @@ __all__ = [
     "Attempt",
     "Call",
     "CallAttempt",
+    "CallHandover",
+    "CallResultImport",
     "Canary",
     "Fence",
     "LostIntent",

@@ -28,8 +28,8 @@ def day_part(local: datetime) -> DayPart:
     return next(part for start, part in _STARTS if local.time() >= start)
 
 
-def next_ring(*, rings: Sequence[datetime], territory: Territory, hours: Hours) -> Window | None:
-    """The window of the next ring after ``rings`` without an answer, in order, the last one just now.
+def next_ring(*, rings: Sequence[datetime], territory: Territory, hours: Hours, now: datetime) -> Window | None:
+    """The window of the next ring after ``rings`` without an answer, in order.
 
     It opens at least ``CALL_SPACING`` later, in the part of the day least tried of the ``PATIENCE`` that follows. None
     when she has been rung enough.
@@ -37,9 +37,8 @@ def next_ring(*, rings: Sequence[datetime], territory: Territory, hours: Hours) 
     if len(rings) > len(CALL_SPACING):
         return None
     tried = Counter(day_part(ring.astimezone(territory.zone)) for ring in rings)
-    first = next_window(
-        rings[-1] + CALL_SPACING[len(rings) - 1], channel=Channel.CALL, territory=territory, hours=hours
-    )
+    earliest = max(now, rings[-1] + CALL_SPACING[len(rings) - 1])
+    first = next_window(earliest, channel=Channel.CALL, territory=territory, hours=hours)
     later = (
         next_window(at, channel=Channel.CALL, territory=territory, hours=hours)
         for at in _beginnings_after(first.opens_at.astimezone(territory.zone))

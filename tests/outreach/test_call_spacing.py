@@ -18,7 +18,7 @@ def rung_until_given_up(first: datetime, zone: ZoneInfo) -> list[datetime]:
     """The rings of somebody who never answers, each at the opening of each window that the rule gives."""
     territory = Territory(zone, None)
     rings = [next_window(first, channel=Channel.CALL, territory=territory, hours=HOURS).opens_at]
-    while window := next_ring(rings=rings, territory=territory, hours=HOURS):
+    while window := next_ring(rings=rings, territory=territory, hours=HOURS, now=rings[-1]):
         rings.append(window.opens_at)
     return rings
 
