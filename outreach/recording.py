@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from psycopg.errors import DeadlockDetected
 
 from outreach.channels.ports import SendOutcome, SendResult
 from outreach.enums import AttemptStatus, TouchStatus
 from outreach.rules.delivery import fact_state
 from outreach.rules.retry import next_try_at
+from outreach.statements import run_statement
 
 # Same order as the receipts: touches, then attempts, then facts.
 LOCK_TOUCHES = """
@@ -90,9 +91,9 @@ def record_answers(*, answers: Sequence[Answer], now: datetime) -> None:
     values = {name: [row[name] for row in rows] for name in rows[0]}
     for tries_left in (2, 1, 0):
         try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(LOCK_TOUCHES, values)
-                cursor.execute(RECORD, values)
+            with transaction.atomic():
+                run_statement(LOCK_TOUCHES, uuids=values["uuids"])
+                run_statement(RECORD, **values)
             return
         except OperationalError as error:
             if not isinstance(error.__cause__, DeadlockDetected) or not tries_left:

@@ -1,5 +1,6 @@
 from outreach.models.call import Call, CallAttempt, CallHandover, CallResultImport
 from outreach.models.night import Night, NightStep
+from outreach.models.pace import ProviderPace
 from outreach.models.provider_event import ProviderEvent
 from outreach.models.regularisation import AMOUNT_FIELDS, Outcome, Regularisation, RegularisationImport
 from outreach.models.reply import Reply
@@ -21,6 +22,7 @@ __all__ = [
     "Outcome",
     "Pause",
     "ProviderEvent",
+    "ProviderPace",
     "Regularisation",
     "RegularisationImport",
     "Reply",
