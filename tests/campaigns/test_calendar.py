@@ -1,18 +1,15 @@
 """Contact windows: tables of known days, then a scan minute by minute that knows nothing of the code."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from campaigns.enums import Channel
 from campaigns.rules.calendar import (
     Hours,
     InvalidHours,
     NoContactWindow,
-    is_open,
     is_working_day,
     local_day,
     next_window,
@@ -123,70 +120,3 @@ def test_unreadable_hours_are_refused(text):
 def test_no_window_is_an_error_never_an_authorisation():
     with pytest.raises(NoContactWindow):
         next_window(paris("2026-03-03T10:00"), channel=Channel.SMS, territory=territory_of(PERPIGNAN), hours=Hours(()))
-
-
-# The oracle: fixed holidays written by hand, Easter by Gauss's congruences, and a clock that only adds minutes.
-FIXED = {(1, 1), (5, 1), (5, 8), (7, 14), (8, 15), (11, 1), (11, 11), (12, 25)}
-LOCAL = {"57463": {(12, 26)}, "67482": {(12, 26)}, "97411": {(12, 20)}, "97302": {(6, 10)}, "97611": {(4, 27)}}
-FRIDAY_OFF = {"57463", "67482"}
-ZONES = {
-    "66136": "Europe/Paris",
-    "57463": "Europe/Paris",
-    "67482": "Europe/Paris",
-    "97411": "Indian/Reunion",
-    "97302": "America/Cayenne",
-    "97611": "Indian/Mayotte",
-    "97502": "America/Miquelon",
-}
-SLOTS = [(600, 780), (840, 1200)]  # minutes of the day
-
-
-def easter(year: int) -> date:
-    a, b, c = year % 19, year % 4, year % 7
-    d = (19 * a + 24) % 30
-    e = (2 * b + 4 * c + 6 * d + 5) % 7
-    day = 22 + d + e
-    if d == 29 and e == 6:
-        day -= 7
-    if d == 28 and e == 6 and a > 10:
-        day -= 7
-    return date(year, 3, 1) + timedelta(days=day - 1)
-
-
-def oracle_is_open(at: datetime, commune: str, channel: str) -> bool:
-    local = at.astimezone(ZoneInfo(ZONES[commune]))
-    minute = local.hour * 60 + local.minute
-    if not any(start <= minute < end for start, end in SLOTS):
-        return False
-    if channel == "EMAIL":
-        return True
-    key = (local.month, local.day)
-    from_easter = (local.date() - easter(local.year)).days
-    moving = {1, 39, 50} | ({-2} if commune in FRIDAY_OFF else set())
-    closed = local.isoweekday() > 5 or key in FIXED or key in LOCAL.get(commune, set()) or from_easter in moving
-    return not closed
-
-
-MINUTES = st.integers(0, 11 * 366 * 24 * 60).map(lambda n: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=n))
-# Half of the instants fall in the days around a change of hour or a run of holidays, where errors hide.
-EDGES = st.builds(
-    lambda year, day, minute: datetime(year, *day, tzinfo=UTC) + timedelta(minutes=minute),
-    st.integers(2026, 2036),
-    st.sampled_from([(3, 24), (10, 24), (5, 1), (12, 23), (12, 30), (4, 1)]),
-    st.integers(0, 9 * 24 * 60),
-)
-
-
-@settings(max_examples=150, deadline=None)
-@given(at=MINUTES | EDGES, commune=st.sampled_from(sorted(ZONES)), channel=st.sampled_from(Channel.values))
-def test_next_window_is_the_first_open_minute_of_a_scan(at, commune, channel):
-    territory = territory_of(commune)
-    opens = at
-    while not oracle_is_open(opens, commune, channel):
-        opens += timedelta(minutes=1)
-    closes = opens
-    while oracle_is_open(closes, commune, channel):
-        closes += timedelta(minutes=1)
-    window = next_window(at, channel=channel, territory=territory, hours=HOURS)
-    assert (window.opens_at, window.closes_at) == (opens, closes)
-    assert is_open(at, channel=channel, territory=territory, hours=HOURS) is oracle_is_open(at, commune, channel)
