@@ -32,6 +32,7 @@ app.conf.beat_schedule = {
     "send-sms": _every(2, "dispatch_due", queue="sending", channel="SMS"),
     "send-email": _every(2, "dispatch_due", queue="sending", channel="EMAIL"),
     "receipts": _every(2, "apply_receipts"),
+    "bounces": _every(60, "read_bounces"),
     "replies": _every(3, "receive_replies"),
     "claims": _every(30, "release_expired_claims"),
     "crashed": _every(15, "mark_crashed_attempts"),

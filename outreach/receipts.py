@@ -17,8 +17,10 @@ from campaigns.lifecycle import pause_campaign
 from campaigns.models import Campaign
 from campaigns.oppositions import Refusal
 from outreach import receipts_sql as sql
+from outreach.bounces import note_bounces
 from outreach.enums import EventKind, TouchStatus
 from outreach.refusals import refuse_contacts
+from outreach.rules.bounces import blame_of
 from outreach.rules.delivery import (
     LATE_TRY_DELAY,
     RANKS,
@@ -149,12 +151,14 @@ def _record_refusals(words: Sequence[Word], now: datetime) -> int | None:
     """
     codes = _codes_that(words, Action.OPPOSE)
     refused = _rows(sql.READ_REFUSALS, codes=codes, limit=REFUSALS_AT_ONCE + 1) if codes else []
-    refuse_contacts(
-        refusals=[Refusal(frozenset([person]), to) for _, person, to in refused[:REFUSALS_AT_ONCE]],
-        channel=Channel.SMS,
-        source=OppositionSource.OPERATOR,
-        now=now,
-    )
+    for channel, is_email in ((Channel.SMS, False), (Channel.EMAIL, True)):
+        told = [(person, to) for _, person, to in refused[:REFUSALS_AT_ONCE] if ("@" in to) is is_email]
+        refuse_contacts(
+            refusals=[Refusal(frozenset([person]), to) for person, to in told],
+            channel=channel,
+            source=OppositionSource.OPERATOR,
+            now=now,
+        )
     return refused[-1][0] if len(refused) > REFUSALS_AT_ONCE else None
 
 
@@ -185,7 +189,7 @@ def _decide(
 def _act_on_codes(words: Sequence[Word], now: datetime) -> None:
     """What a code asks for beyond its state: numbers to correct, campaigns to pause."""
     filtered = _codes_that(words, Action.PAUSE_CAMPAIGN)
-    codes = [*_codes_that(words, Action.BAD_NUMBER), *filtered]
+    codes = [*(code for code in _codes_that(words, Action.BAD_NUMBER) if not blame_of(code)), *filtered]
     told = _rows(sql.READ_CODES, codes=codes) if codes else []
     findings = [
         Finding(person, destination, Channel.SMS, reason)
@@ -193,6 +197,7 @@ def _act_on_codes(words: Sequence[Word], now: datetime) -> None:
         if (reason := bad_number_reason(code))
     ]
     record_bad_destinations(findings=findings, now=now)
+    note_bounces(codes={one.code for one in words}, now=now)
     _pause_filtered({campaign for _, _, campaign, code in told if code in filtered}, now)
 
 

@@ -8,7 +8,7 @@ from celery import shared_task
 
 from campaigns import population_uploads
 from campaigns.models import read_now
-from outreach import dispatch, night, polling, receipts, reconciliation, replies, safeguards
+from outreach import bounce_reports, dispatch, night, polling, receipts, reconciliation, replies, safeguards
 
 
 def _worker_name() -> str:
@@ -24,6 +24,11 @@ def dispatch_due(*, channel: str, **_: Any) -> None:
 @shared_task(queue="default")
 def run_due_night(**_: Any) -> None:
     night.run_due_night(now=read_now())
+
+
+@shared_task(queue="default")
+def read_bounces(**_: Any) -> None:
+    bounce_reports.read_bounce_mailbox(now=read_now())
 
 
 @shared_task(queue="default")

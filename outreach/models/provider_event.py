@@ -1,4 +1,5 @@
 from django.db import models
+from django.db.models.fields.json import KT
 
 from outreach.enums import EventKind
 
@@ -27,6 +28,10 @@ class ProviderEvent(models.Model):
     class Meta:
         verbose_name = "message de l’opérateur"
         verbose_name_plural = "messages de l’opérateur"
+        constraints = [
+            # A report that a mail server sent back, read again from the same mailbox.
+            models.UniqueConstraint(KT("payload__digest"), name="event_report_once", condition=models.Q(provider="dsn"))
+        ]
         indexes = [
             models.Index(fields=["id"], name="event_unapplied", condition=models.Q(applied_at=None)),
             models.Index(fields=["received_at"], name="event_inbound", condition=models.Q(kind=EventKind.INBOUND)),

@@ -25,7 +25,8 @@ class Blame(StrEnum):
     ADDRESS = "ADDRESS"  # it reaches nobody: permanent
     PASSING = "PASSING"  # full, slow, or unknown: only the same again and again says something
     SENDER = "SENDER"  # our configuration or reputation
-    PERSON = "PERSON"  # she said that she does not want it
+    COMPLAINT = "COMPLAINT"  # she said that she does not want this one
+    REFUSAL = "REFUSAL"  # she unsubscribed at the provider's
 
 
 _WORDS = {
@@ -33,8 +34,8 @@ _WORDS = {
     INVALID: Blame.ADDRESS,
     SOFT: Blame.PASSING,
     BLOCKED: Blame.PASSING,
-    COMPLAINT: Blame.PERSON,
-    UNSUBSCRIBED: Blame.PERSON,
+    COMPLAINT: Blame.COMPLAINT,
+    UNSUBSCRIBED: Blame.REFUSAL,
 }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from campaigns.enums import BadDestinationReason
+from outreach.rules.bounces import Blame, bad_address_reason, blame_of
 
 
 class SendOutcome(StrEnum):
@@ -101,6 +102,13 @@ OVH_CODES: dict[str, Code] = {
     **{f"OVH-{ptt}": _OURS for ptt in (76, 202)},  # blocked for its client: us
 }
 CODES = TWILIO_CODES | OVH_CODES
+EMAIL_CODES = {
+    Blame.ADDRESS: _NO_SUCH_NUMBER,
+    Blame.COMPLAINT: _NO_SUCH_NUMBER,
+    Blame.PASSING: _REFUSED,
+    Blame.SENDER: Code(SendOutcome.REFUSED, Action.ALERT),
+    Blame.REFUSAL: Code(SendOutcome.REFUSED, Action.OPPOSE),
+}
 
 EXPIRED_CODES = frozenset({"30036", "OVH-8"})
 _BAD_NUMBERS = {"21614": BadDestinationReason.NOT_A_MOBILE, "30006": BadDestinationReason.NOT_A_MOBILE}
@@ -109,6 +117,8 @@ _BAD_NUMBERS = {"21614": BadDestinationReason.NOT_A_MOBILE, "30006": BadDestinat
 def code_of(error_code: str) -> Code | None:
     """The row of a code, or that of its family; None for one that nobody has published."""
     known = CODES.get(error_code)
+    if known is None and (blame := blame_of(error_code)):
+        return EMAIL_CODES[blame]
     if known is None and error_code.isascii() and error_code.isdigit():
         number = int(error_code)
         known = next((code for family, code in TWILIO_FAMILIES if number in family), None)
@@ -129,4 +139,4 @@ def bad_number_reason(error_code: str) -> BadDestinationReason | None:
     """Why the number is to be corrected; None when the code says nothing against it."""
     if action_for(error_code) != Action.BAD_NUMBER:
         return None
-    return _BAD_NUMBERS.get(error_code, BadDestinationReason.UNKNOWN)
+    return bad_address_reason(error_code) or _BAD_NUMBERS.get(error_code, BadDestinationReason.UNKNOWN)

@@ -1,0 +1,165 @@
+"""The story of what comes back about e-mails: posted by a provider, or left in a mailbox by mail servers.
+
+Stored raw like any receipt; ``receipts`` applies it.
+"""
+
+import hashlib
+import logging
+import mailbox
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, cast
+
+from django.conf import settings
+
+from outreach.channels.email_events import EmailEvent
+from outreach.enums import EventKind
+from outreach.models import Attempt, ProviderEvent
+from outreach.rules.delivery_reports import MAX_BYTES, DeliveryReport, read_report
+
+logger = logging.getLogger(__name__)
+
+BATCH_SIZE = 200  # of at most a mebibyte each
+REPORTS = "dsn"  # the provider's name of what mail servers send back themselves
+
+
+class BounceMailboxRefused(Exception):
+    """The mailbox cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"Boîte des rebonds introuvable ou illisible : {path}. Donner un dossier Maildir ou un fichier mbox."
+        )
+
+
+@dataclass
+class BounceImport:
+    """``read = stored + known + foreign + others``. Foreign: about no e-mail of ours; others: not reports at all."""
+
+    read: int = 0
+    stored: int = 0
+    known: int = 0
+    foreign: int = 0
+    others: int = 0
+
+
+@dataclass(frozen=True)
+class _Found:
+    digest: str
+    report: DeliveryReport | None
+    file: Path | None  # of a Maildir: it has one for each message
+
+
+def store_email_events(*, provider: str, events: Sequence[EmailEvent], now: datetime) -> None:
+    """Keep what a provider posted, all of it or nothing; nothing else is done before it is answered."""
+    ProviderEvent.objects.bulk_create(
+        ProviderEvent(
+            provider=provider,
+            kind=EventKind.STATUS,
+            attempt_uuid=event.attempt_uuid,
+            status=event.word,
+            error_code=event.code,
+            payload=event.payload,
+            received_at=now,
+        )
+        for event in events
+    )
+
+
+def read_bounce_mailbox(*, now: datetime) -> BounceImport | None:
+    """Import what arrived in the mailbox that settings name; None when they name none. See ``import_bounces``."""
+    return import_bounces(path=Path(settings.BOUNCE_MAILBOX), now=now) if settings.BOUNCE_MAILBOX else None
+
+
+def import_bounces(*, path: Path, now: datetime) -> BounceImport:
+    """Read the reports of a Maildir (what is new in it, then marked as seen) or of an mbox file. Reading one twice
+    changes nothing.
+
+    Raises ``BounceMailboxRefused``.
+    """
+    done = BounceImport()
+    try:
+        for batch in _batches(_read_mailbox(path)):
+            _store(batch, now, done)
+            _mark_seen(batch)
+    except (OSError, mailbox.Error) as error:
+        raise BounceMailboxRefused(path) from error
+    logger.info("bounces read=%s stored=%s foreign=%s others=%s", done.read, done.stored, done.foreign, done.others)
+    return done
+
+
+def _read_mailbox(path: Path) -> Iterator[_Found]:
+    if path.is_dir():
+        for file in sorted((path / "new").iterdir()):
+            with suppress(FileNotFoundError), file.open("rb") as opened:  # another reader took it
+                yield _find(opened, file)
+        return
+    box = mailbox.mbox(path, create=False)
+    try:
+        for key in box.iterkeys():
+            yield _find(cast(IO[bytes], box.get_file(key)), None)
+    finally:
+        box.close()
+
+
+def _find(opened: IO[bytes], file: Path | None) -> _Found:
+    raw = opened.read(MAX_BYTES)
+    return _Found(hashlib.sha256(raw).hexdigest()[:32], read_report(raw), file)
+
+
+def _batches(found: Iterable[_Found]) -> Iterator[list[_Found]]:
+    batch: list[_Found] = []
+    for one in found:
+        batch.append(one)
+        if len(batch) == BATCH_SIZE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _store(batch: Sequence[_Found], now: datetime, done: BounceImport) -> None:
+    candidates = {uuid for one in batch if one.report for uuid in one.report.candidates}
+    ours = set(Attempt.objects.filter(uuid__in=candidates).values_list("uuid", flat=True))
+    rows = {}
+    for one in batch:
+        attempt_uuid = next((uuid for uuid in one.report.candidates if uuid in ours), None) if one.report else None
+        done.read += 1
+        if one.report is None:
+            done.others += 1
+        elif attempt_uuid is None:
+            done.foreign += 1
+        elif one.digest in rows:
+            done.known += 1
+        else:
+            rows[one.digest] = ProviderEvent(
+                provider=REPORTS,
+                kind=EventKind.STATUS,
+                attempt_uuid=attempt_uuid,
+                status=one.report.word,
+                error_code=one.report.code,
+                payload={"digest": one.digest, "diagnostic": one.report.diagnostic},
+                received_at=now,
+            )
+    known = _known(rows)
+    ProviderEvent.objects.bulk_create((rows[digest] for digest in rows.keys() - known), ignore_conflicts=True)
+    done.known += len(known)
+    done.stored += len(rows) - len(known)
+
+
+def _known(digests: Iterable[str]) -> set[str]:
+    stored = ProviderEvent.objects.filter(provider=REPORTS, payload__digest__in=list(digests))
+    return set(stored.values_list("payload__digest", flat=True))
+
+
+def _mark_seen(batch: Iterable[_Found]) -> None:
+    """As any reader of a Maildir does: what was read is no longer new."""
+    for one in batch:
+        if one.file is not None:
+            seen = one.file.parent.parent / "cur"
+            seen.mkdir(exist_ok=True)
+            with suppress(FileNotFoundError):
+                one.file.rename(seen / f"{one.file.name.partition(':')[0]}:2,S")
