@@ -18,12 +18,13 @@ from campaigns.models import Campaign
 from campaigns.oppositions import Refusal
 from outreach import receipts_sql as sql
 from outreach.bounces import note_bounces
-from outreach.enums import EventKind, TouchStatus
+from outreach.enums import AttemptStatus, EventKind, TouchStatus
 from outreach.refusals import refuse_contacts
 from outreach.rules.bounces import blame_of
 from outreach.rules.delivery import (
     LATE_TRY_DELAY,
     RANKS,
+    TWILIO_STATUSES,
     Action,
     action_for,
     bad_number_reason,
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 50_000
 REFUSALS_AT_ONCE = 500  # each holds a lock of PostgreSQL's shared table, which has some thousands
+FINAL_WORDS = sorted(word for word, status in TWILIO_STATUSES.items() if status in AttemptStatus.final())
 FILTERED = "L’opérateur filtre les messages de cette campagne (code 30007). Voir avec lui avant de reprendre."
 PROBLEMS = {
     "nobody": "Aucun contact ne correspond à cet accusé.",
@@ -81,37 +83,39 @@ def store_event(
 
 
 def apply_receipts(*, now: datetime, limit: int = 100_000) -> int:
-    """Apply the receipts that wait, oldest first; returns how many. Any number may run at once.
+    """Apply the receipts that wait, the final ones first, oldest first; returns how many. Any number may run at once.
 
     Attempt, touch, contact fact and receipt change in one transaction a batch. A receipt that matches nothing, or says
     a word or a code that nobody knows, is kept with its problem.
     """
-    applied, after = 0, 0
-    while applied < limit:
-        size, last = _apply_batch(now, min(BATCH_SIZE, limit - applied), after)
-        if not size:
-            break
-        applied, after = applied + size, last
+    applied = 0
+    for words in (FINAL_WORDS, None):
+        after = 0
+        while applied < limit:
+            size, after = _apply_batch(now, min(BATCH_SIZE, limit - applied), after, words)
+            if not size:
+                break
+            applied += size
     if applied:
         logger.info("receipts applied count=%s", applied)
     return applied
 
 
-def _apply_batch(now: datetime, size: int, after: int) -> tuple[int, int]:
+def _apply_batch(now: datetime, size: int, after: int, finals: list[str] | None) -> tuple[int, int]:
     """How many were applied, and the last of them."""
     for tries_left in (2, 1, 0):
         try:
             with transaction.atomic():
-                return _apply(now, size, after)
+                return _apply(now, size, after, finals)
         except OperationalError as error:
             if not isinstance(error.__cause__, DeadlockDetected) or not tries_left:
                 raise
     return 0, after
 
 
-def _apply(now: datetime, size: int, after: int) -> tuple[int, int]:
+def _apply(now: datetime, size: int, after: int, finals: list[str] | None) -> tuple[int, int]:
     _execute(sql.MAKE_TABLES)
-    taken, last = _rows(sql.TAKE, size=size, after=after)[0]
+    taken, last = _rows(sql.TAKE, size=size, after=after, finals=finals)[0]
     if not taken:
         return 0, after
     words = [_understand(*row) for row in _rows(sql.READ_WORDS)]

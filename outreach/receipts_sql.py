@@ -29,11 +29,14 @@ DELETE FROM receipts_heard; DELETE FROM receipts_news; DELETE FROM receipts_situ
 """
 
 # ``after``: what this run has seen is not looked at again, else each batch would step over all those before it.
+# ``finals``: the words to take, when only some are: what is final first makes the rest no news, so that a message whose
+# receipts are spread over many batches is written once.
 # An attempt is found by what travelled with the message, else by the operator's reference.
 TAKE = f"""
 WITH taken AS MATERIALIZED (
     SELECT id, provider, attempt_uuid, provider_ref, status, error_code FROM outreach_providerevent
      WHERE applied_at IS NULL AND kind = '{EventKind.STATUS}' AND id > %(after)s
+       AND (%(finals)s::text[] IS NULL OR status = ANY(%(finals)s))
      ORDER BY id LIMIT %(size)s
        FOR NO KEY UPDATE SKIP LOCKED),
 kept AS (
@@ -44,7 +47,7 @@ kept AS (
       LEFT JOIN outreach_attempt u ON u.uuid = e.attempt_uuid
       LEFT JOIN LATERAL (
           SELECT o.id, o.touch_id, o.provider_ref FROM outreach_attempt o
-           WHERE u.id IS NULL AND o.provider = e.provider AND o.provider_ref = e.provider_ref
+           WHERE o.provider = e.provider AND o.provider_ref = CASE WHEN u.id IS NULL THEN e.provider_ref END
              AND o.provider_ref <> '') AS r ON true
     RETURNING event_id)
 SELECT count(*), max(event_id) FROM kept"""
@@ -138,10 +141,11 @@ marked AS (
     UPDATE outreach_providerevent e
        SET applied_at = %(now)s,
            problem = CASE WHEN h.attempt_id IS NULL THEN %(nobody)s WHEN w.key = '' THEN %(no_word)s
-                          WHEN o.id IS NOT NULL THEN %(other)s WHEN NOT w.is_known THEN %(no_code)s ELSE '' END
+                          WHEN h.known_ref <> h.ref AND h.ref <> '' AND NOT EXISTS (
+                               SELECT 1 FROM outreach_attempt o WHERE o.id = h.attempt_id AND o.provider_ref = h.ref)
+                          THEN %(other)s
+                          WHEN NOT w.is_known THEN %(no_code)s ELSE '' END
       FROM receipts_heard h JOIN words w USING (provider, word, code)
-      LEFT JOIN outreach_attempt o
-           ON o.id = h.attempt_id AND h.known_ref <> h.ref AND h.ref <> '' AND o.provider_ref <> h.ref
      WHERE e.id = h.event_id
     RETURNING e.id, e.problem)
 SELECT problem, count(*), min(id) FROM marked WHERE problem <> '' GROUP BY problem ORDER BY problem"""

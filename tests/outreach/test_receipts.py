@@ -224,7 +224,7 @@ def test_a_batch_costs_the_same_number_of_queries_whatever_its_size(django_asser
     for number, touch in enumerate(Touch.objects.filter(audience=wave)):
         attempt = add_attempt(touch, provider_ref=f"SM{number}")
         hear(attempt, "delivered", provider_ref=f"SM{number}")
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(20):
         assert apply_receipts(now=NOW) == 30
     assert set(Touch.objects.values_list("status", flat=True)) == {TouchStatus.DELIVERED}
 
