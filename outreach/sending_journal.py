@@ -99,7 +99,7 @@ def _read_end(file: IO[bytes], number: int) -> tuple[list[Line], bool]:
         text = file.read(size - position)
         whole = text.split(b"\n")[0 if position == 0 else 1 :]
         lines = [line for line in map(_read_line, whole[-number - 2 :]) if line]
-    if size and not lines:
+    if b"\n" in text and not lines:
         raise JournalUnreadable
     return lines[-number:], text[-1:] not in {b"", b"\n"}
 
@@ -117,7 +117,7 @@ def _read_line(text: bytes) -> Line | None:
             Departure(UUID(uuid), int(touch), int(step), str(hashed)) for uuid, touch, step, hashed in said["left"]
         )
         return Line(int(said["seq"]), datetime.fromisoformat(said["at"]), str(said["provider"]), left)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, IndexError):
         return None
 
 
