@@ -3,8 +3,9 @@
 import codecs
 import csv
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress, repeat
 from pathlib import Path
 
 from campaigns.rules.nir import holds_nir
@@ -70,18 +71,32 @@ def read_records(source: CsvSource) -> Iterator[tuple[int, list[str] | InvalidLi
             yield number, refusal
 
 
-def read_blocks(source: CsvSource) -> Iterator[Block]:
+def read_blocks(source: CsvSource, wanted: bytearray | None = None) -> Iterator[Block]:
     """The lines after the header, a few thousand at a time. Each line is checked alone only where its block, looked at
-    as a whole, may hold something else than plain cells."""
+    as a whole, may hold something else than plain cells. ``wanted``: 1 for each line to read, by its number."""
     number, header_seen = 1, False
-    for texts in _read_texts(source.path, source.encoding):
-        lines = [(n, text) for n, text in enumerate(texts, start=number) if text and not text.isspace()]
+    for texts in read_texts(source):
+        numbers, chosen = _choose(range(number, number + len(texts)), texts, wanted)
         number += len(texts)
-        if not header_seen and lines:
+        if not header_seen and chosen:
             header_seen = True
-            del lines[0]
-        if lines:
-            yield _block_of(lines, source)
+            numbers, chosen = numbers[1:], chosen[1:]
+        if chosen:
+            yield _block_of(numbers, chosen, source)
+
+
+def read_texts(source: CsvSource) -> Iterator[list[str]]:
+    """All the lines of the file, blank ones included, without their end; a few thousand at a time."""
+    return _read_texts(source.path, source.encoding)
+
+
+def _choose(numbers: range, texts: list[str], wanted: bytearray | None) -> tuple[Sequence[int], list[str]]:
+    """The lines to read: wanted, and not blank."""
+    if wanted is None and all(texts) and not any(map(str.isspace, texts)):
+        return numbers, texts
+    chosen = wanted[numbers.start : numbers.stop] if wanted is not None else repeat(1)
+    kept = [(n, text) for n, text in compress(zip(numbers, texts, strict=True), chosen) if text and not text.isspace()]
+    return [n for n, _text in kept], [text for _n, text in kept]
 
 
 def read_lines(path: Path, encoding: str) -> Iterator[tuple[int, str | None]]:
@@ -111,21 +126,24 @@ def _read_texts(path: Path, encoding: str) -> Iterator[list[str]]:
         yield [rest]
 
 
-def _block_of(lines: list[tuple[int, str]], source: CsvSource) -> Block:
-    numbers, texts = zip(*lines, strict=True)
+def _block_of(numbers: Sequence[int], texts: Sequence[str], source: CsvSource) -> Block:
     text = "\n".join(texts)
     is_safe = max(map(len, texts)) <= MAX_LINE and is_plain(text)
     width = len(source.header)
-    if not is_safe or '"' in text or any(line.count(source.separator) != width - 1 for line in texts):
-        return _block_line_by_line(lines, source, is_safe=is_safe)
+    if not is_safe or '"' in text or not _has_width(texts, source.separator, width):
+        return _block_line_by_line(numbers, texts, source, is_safe=is_safe)
     cells = text.replace("\n", source.separator).split(source.separator)
-    return Block(numbers, [cells[column::width] for column in range(width)], [])
+    return Block(numbers, texts, [cells[column::width] for column in range(width)], [])
 
 
-def _block_line_by_line(lines: list[tuple[int, str]], source: CsvSource, *, is_safe: bool) -> Block:
+def _has_width(texts: Sequence[str], separator: str, width: int) -> bool:
+    return {text.count(separator) for text in texts} == {width - 1}
+
+
+def _block_line_by_line(numbers: Sequence[int], texts: Sequence[str], source: CsvSource, *, is_safe: bool) -> Block:
     width = len(source.header)
     kept, refused = [], []
-    for number, text in lines:
+    for number, text in zip(numbers, texts, strict=True):
         cells: list[str] = []
         try:
             if is_safe:
@@ -133,11 +151,11 @@ def _block_line_by_line(lines: list[tuple[int, str]], source: CsvSource, *, is_s
             else:
                 cells = _cells_of(None if len(text) > MAX_LINE else text.rstrip("\r"), source)
             check_width(cells, width)
-            kept.append((number, cells))
+            kept.append((number, text, cells))
         except InvalidLine as refusal:
             refused.append((number, refusal, cells))
-    columns = list(zip(*[cells for _number, cells in kept], strict=True))
-    return Block([number for number, _cells in kept], columns, refused)
+    columns = list(zip(*[cells for _number, _text, cells in kept], strict=True))
+    return Block([number for number, _text, _cells in kept], [text for _number, text, _cells in kept], columns, refused)
 
 
 def split_line(text: str, separator: str) -> list[str]:

@@ -4,15 +4,16 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
 from django.db import Error, transaction
 from django.utils import timezone
 
+from campaigns import known_lines
 from campaigns import population_staging as staging
-from campaigns.csv_source import CsvSource, UnreadableFile, open_source, read_blocks, sha256_of
+from campaigns.csv_source import CsvSource, UnreadableFile, open_source, read_blocks, read_texts, sha256_of
 from campaigns.models import (
     Allocataire,
     Commune,
@@ -46,10 +47,13 @@ class ImportRefused(Exception):
 
 @dataclass
 class _Reading:
-    """A file, and who was met among its refused lines."""
+    """A file, how it is read, and who was met among its refused lines."""
 
     source: CsvSource
     parser: BlockParser
+    matricule_width: int
+    columns: Sequence[str]  # those that the file gives, and that of a file opened again
+    key: bytes  # of the marks of its lines
     refused_matricules: list[str] = field(default_factory=list)
     unidentified: int = 0
 
@@ -99,8 +103,9 @@ def run_import(*, record: PopulationImport, path: Path, now: datetime) -> str:
         with readable_as_csv(path) as csv_path:
             source = open_source(csv_path)
             width = _matricule_width(is_from_workbook=csv_path != path)
-            reading = _Reading(source, _parser_for(source, record.mapping, now, width))
-            record.sha256, record.expected_count = sha256_of(path), source.line_count
+            reading = _prepare_reading(record, source, width, now)
+            record.sha256 = source.sha256 if csv_path == path else sha256_of(path)
+            record.expected_count = source.line_count
             return _stage_and_apply(record, reading, now)
     except (UnreadableFile, UnreadableWorkbook, InvalidHeader) as refusal:
         raise _refuse(record, str(refusal), now) from None
@@ -112,24 +117,52 @@ def run_import(*, record: PopulationImport, path: Path, now: datetime) -> str:
         ) from None
 
 
+def _prepare_reading(record: PopulationImport, source: CsvSource, matricule_width: int, now: datetime) -> _Reading:
+    extras = dict(ExtraAttribute.objects.values_list("code", "type"))
+    fields = map_header(source.header, extras, record.mapping)
+    parser = _parser_for(source, fields, extras, now, matricule_width)
+    reopens = record.is_full_extract and "closed_on" not in parser.fields
+    columns = [*parser.fields, "closed_on"] if reopens else parser.fields
+    key = known_lines.reading_key(fields, columns, source.separator, sorted(extras.items()))
+    return _Reading(source, parser, matricule_width, columns, key)
+
+
 def _stage_and_apply(record: PopulationImport, reading: _Reading, now: datetime) -> str:
     """Read everything beside the population, then write it in one transaction; returns why nothing was, if so."""
-    fields = reading.parser.fields
-    reopens = record.is_full_extract and "closed_on" not in fields
-    columns = [*fields, "closed_on"] if reopens else fields
-    with staging.staging_table(columns):
-        for done, block in enumerate(read_blocks(reading.source), start=1):
+    with staging.staging_table(reading.columns):
+        wanted = _lines_to_read(record, reading, now)
+        for done, block in enumerate(read_blocks(reading.source, wanted), start=1):
             _stage(block, record, reading)
             if done % _PROGRESS == 0:
                 record.save(update_fields=["expected_count", "read_count", "rejected_count"])
-        _reject_duplicates(record)
         with transaction.atomic():
             staging.plan_for_sets()
-            return _apply(record, reading, columns, now)
+            _reject_duplicates(record)
+            return _apply(record, reading, now)
+
+
+def _lines_to_read(record: PopulationImport, reading: _Reading, now: datetime) -> bytearray | None:
+    """Those that no earlier import took as they stand, see ``known_lines``; None for all.
+
+    A date that was not in the future then is not today, unless the clock went back."""
+    tomorrow = timezone.localdate(now) + timedelta(days=1)
+    went_back = PopulationImport.objects.filter(status=ImportStatus.DONE, started_at__date__gte=tomorrow).exists()
+    if went_back or not known_lines.has_marks():
+        return None
+    with transaction.atomic():
+        staging.plan_for_sets()
+        wanted = known_lines.find_known_lines(
+            read_texts(reading.source),
+            reading.key,
+            line_count=reading.source.line_count,
+            matricule_width=reading.matricule_width,
+        )
+    record.read_count += wanted.count(0) if wanted else 0
+    return wanted
 
 
 def _stage(block: Block, record: PopulationImport, reading: _Reading) -> None:
-    parsed = reading.parser.parse(block)
+    parsed = reading.parser.parse(block, known_lines.marks_of(block.texts, reading.key))
     if parsed.rows:
         staging.copy_rows(reading.parser.fields, parsed.rows)
     rejected = [_rejected_line(record, line, refusal) for line, refusal, _matricule in parsed.refused]
@@ -142,9 +175,9 @@ def _stage(block: Block, record: PopulationImport, reading: _Reading) -> None:
     record.emptied = Counter(record.emptied) + parsed.emptied
 
 
-def _apply(record: PopulationImport, reading: _Reading, columns: Sequence[str], now: datetime) -> str:
+def _apply(record: PopulationImport, reading: _Reading, now: datetime) -> str:
     """Inside the transaction. The counts say what is done, or would be when the reason why nothing was is returned."""
-    codes = reading.parser.extra_codes
+    columns, codes = reading.columns, reading.parser.extra_codes
     difference = staging.compare(columns, codes)
     record.created_count, record.updated_count = difference.created, difference.updated
     record.unchanged_count, record.changes = difference.unchanged, _name_changes(difference.changes)
@@ -156,6 +189,7 @@ def _apply(record: PopulationImport, reading: _Reading, columns: Sequence[str], 
     staging.write(columns, codes, difference, now)
     if record.closed_count:
         staging.close_absent(reading.refused_matricules, timezone.localdate(now), now)
+    known_lines.remember_lines()
     record.status, record.finished_at = ImportStatus.DONE, now
     record.save()
     return ""
@@ -168,14 +202,14 @@ def _matricule_width(*, is_from_workbook: bool) -> int:
     return known if known is not None else _CAF_WIDTH * is_from_workbook
 
 
-def _parser_for(source: CsvSource, mapping: Mapping[str, str], now: datetime, matricule_width: int) -> BlockParser:
-    extras = dict(ExtraAttribute.objects.values_list("code", "type"))
-    communes = frozenset(Commune.objects.values_list("code", flat=True))
+def _parser_for(
+    source: CsvSource, fields: Sequence[str], extras: Mapping[str, str], now: datetime, matricule_width: int
+) -> BlockParser:
     return BlockParser(
         source.header,
-        map_header(source.header, extras, mapping),
+        fields,
         extras=extras,
-        communes=communes,
+        communes=frozenset(Commune.objects.values_list("code", flat=True)),
         today=timezone.localdate(now),
         matricule_width=matricule_width,
     )

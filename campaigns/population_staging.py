@@ -15,9 +15,11 @@ from campaigns.rules.population_values import NULL
 TARGET = sql.Identifier(Allocataire._meta.db_table)
 STAGING = sql.Identifier("population_staging")
 DIFFERENCE = sql.Identifier("population_difference")
+KNOWN = sql.Identifier("population_known")
 _ABSENT = (
     "closed_on IS NULL AND matricule <> ALL(%(present)s) "
-    "AND NOT EXISTS (SELECT 1 FROM {staging} s WHERE s.matricule = a.matricule)"
+    "AND NOT EXISTS (SELECT 1 FROM {staging} s WHERE s.matricule = a.matricule) "
+    "AND NOT EXISTS (SELECT 1 FROM {known} k WHERE k.allocataire_id = a.id)"
 )
 # Any number that no other story takes: at most one import at a time, whoever starts it.
 _LOCK = 0x0A11E4
@@ -53,25 +55,33 @@ def only_importer() -> Iterator[bool]:
 
 @contextmanager
 def staging_table(fields: Sequence[str]) -> Iterator[None]:
-    """Temporary tables, typed as the target: rows of the given columns, and what they change. Gone with the block."""
-    drop = sql.SQL("DROP TABLE IF EXISTS {staging}, {difference}").format(staging=STAGING, difference=DIFFERENCE)
-    _execute(drop)
-    _execute(
+    """Temporary tables, typed as the target: rows of the given columns and the mark of their line, the persons whose
+    line needs no reading, and what the rows change. Gone with the block."""
+    parts = {"staging": STAGING, "difference": DIFFERENCE, "known": KNOWN}
+    drop = sql.SQL("DROP TABLE IF EXISTS {staging}, {difference}, {known}").format(**parts)
+    execute(drop)
+    execute(
         sql.SQL(
-            "CREATE TEMP TABLE {staging} AS SELECT NULL::bigint AS line, {columns} FROM {target} WITH NO DATA"
-        ).format(staging=STAGING, columns=_columns(fields), target=TARGET)
+            "CREATE TEMP TABLE {staging} AS "
+            "SELECT NULL::bigint AS line, NULL::uuid AS mark, {columns} FROM {target} WITH NO DATA; "
+            "CREATE TEMP TABLE {known} (line bigint, allocataire_id bigint)"
+        ).format(columns=_columns(fields), target=TARGET, **parts)
     )
     try:
         yield
     finally:
         if connection.is_usable() and not connection.needs_rollback:
-            _execute(drop)
+            execute(drop)
 
 
 def copy_rows(fields: Sequence[str], rows: str) -> None:
-    """COPY lines in PostgreSQL's text format, their number first."""
-    query = sql.SQL("COPY {staging} (line, {columns}) FROM STDIN WITH (NULL {null})").format(
-        staging=STAGING, columns=_columns(fields), null=sql.Literal(NULL)
+    """COPY lines in PostgreSQL's text format, their number and their mark first."""
+    copy_text(STAGING, ["line", "mark", *fields], rows)
+
+
+def copy_text(table: sql.Identifier, columns: Sequence[str], rows: str) -> None:
+    query = sql.SQL("COPY {table} ({columns}) FROM STDIN WITH (NULL {null})").format(
+        table=table, columns=_columns(columns), null=sql.Literal(NULL)
     )
     with connection.cursor() as cursor, cursor.cursor.copy(query) as copy:
         copy.write(rows)
@@ -79,7 +89,7 @@ def copy_rows(fields: Sequence[str], rows: str) -> None:
 
 def matricule_width() -> int | None:
     """The one length of all known matricules made of digits; 0 when they have several, None when there are none."""
-    lengths = _fetch(
+    lengths = fetch(
         sql.SQL("SELECT DISTINCT length(matricule) FROM {target} WHERE matricule ~ '^[0-9]+$' LIMIT 2").format(
             target=TARGET
         )
@@ -90,27 +100,43 @@ def matricule_width() -> int | None:
 
 
 def remove_duplicates() -> list[tuple[int, int]]:
-    """Keep the first line of each matricule; returns (line removed, line kept), so that each is told."""
-    _execute(sql.SQL("ANALYZE {staging} (line, matricule)").format(staging=STAGING))
-    return _fetch(
-        sql.SQL(
-            "DELETE FROM {staging} later USING "
-            "(SELECT matricule, min(line) AS line FROM {staging} GROUP BY matricule HAVING count(*) > 1) first "
-            "WHERE later.matricule = first.matricule AND later.line > first.line RETURNING later.line, first.line"
-        ).format(staging=STAGING)
+    """Keep the first line of each matricule; returns (line removed, line kept), so that each is told. Within
+    ``plan_for_sets``."""
+    execute(sql.SQL("ANALYZE {staging} (line, matricule)").format(staging=STAGING))
+    return fetch(sql.SQL(_REMOVE_DUPLICATES).format(staging=STAGING, known=KNOWN, target=TARGET))
+
+
+_REMOVE_DUPLICATES = """
+    WITH met AS (
+        SELECT matricule, line, NULL::bigint AS allocataire_id FROM {staging}
+        UNION ALL
+        SELECT a.matricule, k.line, a.id FROM {known} k JOIN {target} a ON a.id = k.allocataire_id
+         WHERE a.matricule IN (SELECT matricule FROM {staging})
+    ), first AS (
+        SELECT matricule, min(line) AS line, min(allocataire_id) AS allocataire_id FROM met
+         GROUP BY matricule HAVING count(*) > 1
+    ), staged AS (
+        DELETE FROM {staging} later USING first
+         WHERE later.matricule = first.matricule AND later.line > first.line RETURNING later.line, first.line AS kept
+    ), known AS (
+        DELETE FROM {known} later USING first
+         WHERE later.allocataire_id = first.allocataire_id AND later.line > first.line
+        RETURNING later.line, first.line AS kept
     )
+    SELECT line, kept FROM staged UNION ALL SELECT line, kept FROM known ORDER BY line
+"""
 
 
 def plan_for_sets() -> None:
     """Of this transaction: joins by hash. The statistics of a table that was just emptied or filled would have the
     planner search it once a row."""
-    _execute(sql.SQL("SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"))
+    execute(sql.SQL("SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"))
 
 
 def compare(fields: Sequence[str], extra_codes: Sequence[str]) -> Difference:
     """Find who is missing and who differs, and in which columns; a column that the file lacks does not differ."""
     given = _given(fields)
-    _execute(
+    execute(
         sql.SQL(
             "CREATE TEMP TABLE {difference} AS SELECT s.line, a.id AS allocataire_id, "
             "CASE WHEN a.id IS NOT NULL THEN array_remove(ARRAY[{changed}], NULL) END AS changed "
@@ -122,10 +148,13 @@ def compare(fields: Sequence[str], extra_codes: Sequence[str]) -> Difference:
             old=_joined("{old}", given, extra_codes), new=_joined("{new}", given, extra_codes),
         )
     )  # fmt: skip
-    parts = {"difference": DIFFERENCE, "staging": STAGING}
-    counts = "SELECT count(*) FILTER (WHERE allocataire_id IS NULL), count(allocataire_id), (SELECT count(*) FROM {staging}) FROM {difference}"  # noqa: E501 — one sentence
-    [(created, updated, total)] = _fetch(sql.SQL(counts).format(**parts))
-    changes = _fetch(sql.SQL("SELECT unnest(changed) AS field, count(*) FROM {difference} GROUP BY 1").format(**parts))
+    parts = {"difference": DIFFERENCE, "staging": STAGING, "known": KNOWN}
+    counts = (
+        "SELECT count(*) FILTER (WHERE allocataire_id IS NULL), count(allocataire_id), "
+        "(SELECT count(*) FROM {staging}) + (SELECT count(*) FROM {known}) FROM {difference}"
+    )
+    [(created, updated, total)] = fetch(sql.SQL(counts).format(**parts))
+    changes = fetch(sql.SQL("SELECT unnest(changed) AS field, count(*) FROM {difference} GROUP BY 1").format(**parts))
     return Difference(created, updated, total - created - updated, dict(changes))
 
 
@@ -142,22 +171,22 @@ def write(fields: Sequence[str], extra_codes: Sequence[str], difference: Differe
 def count_absent(present: Sequence[str]) -> tuple[int, int]:
     """Open files that a full extract no longer holds, and all open files. ``present``: matricules of refused lines."""
     counted = "SELECT count(*) FROM {target} a WHERE "
-    [(known,)] = _fetch(sql.SQL(counted + "closed_on IS NULL").format(target=TARGET))
-    query = sql.SQL(counted + _ABSENT).format(target=TARGET, staging=STAGING)
-    [(absent,)] = _fetch(query, {"present": list(present)})
+    [(known,)] = fetch(sql.SQL(counted + "closed_on IS NULL").format(target=TARGET))
+    query = sql.SQL(counted + _ABSENT).format(target=TARGET, staging=STAGING, known=KNOWN)
+    [(absent,)] = fetch(query, {"present": list(present)})
     return absent, known
 
 
 def lock_population() -> None:
     """Make sending wait until the transaction ends (reading goes on): closing meets persons in no order, and would
     deadlock with who locks them in the order of their id."""
-    _execute(sql.SQL("LOCK TABLE {target} IN EXCLUSIVE MODE").format(target=TARGET))
+    execute(sql.SQL("LOCK TABLE {target} IN EXCLUSIVE MODE").format(target=TARGET))
 
 
 def close_absent(present: Sequence[str], today: date, now: datetime) -> int:
     """Close the files that a full extract no longer holds; see ``count_absent``."""
     update = "UPDATE {target} a SET closed_on = %(today)s, updated_at = %(now)s WHERE "
-    query = sql.SQL(update + _ABSENT).format(target=TARGET, staging=STAGING)
+    query = sql.SQL(update + _ABSENT).format(target=TARGET, staging=STAGING, known=KNOWN)
     with connection.cursor() as cursor:
         cursor.execute(query, {"today": today, "now": now, "present": list(present)})
         return int(cursor.rowcount)
@@ -166,7 +195,7 @@ def close_absent(present: Sequence[str], today: date, now: datetime) -> int:
 def _insert(fields: Sequence[str], now: datetime, *, is_all_new: bool) -> None:
     absent = {column: default for column, default in _DEFAULTS.items() if column not in fields}
     join = sql.SQL("" if is_all_new else " JOIN {} d ON d.line = s.line AND d.allocataire_id IS NULL")
-    _execute(
+    execute(
         sql.SQL(
             "INSERT INTO {target} ({names}, updated_at) SELECT {values}, {now} FROM {staging} s{join}"
         ).format(
@@ -181,13 +210,13 @@ def _insert(fields: Sequence[str], now: datetime, *, is_all_new: bool) -> None:
 
 def _update(given: Sequence[str], extra_codes: Sequence[str], now: datetime) -> None:
     parts = {"target": TARGET, "staging": STAGING, "difference": DIFFERENCE}
-    _execute(
+    execute(
         sql.SQL(
             "SELECT count(*) FROM (SELECT 1 FROM {target} WHERE id IN (SELECT allocataire_id FROM {difference}) "
             "ORDER BY id FOR NO KEY UPDATE) locked"
         ).format(**parts)
     )
-    _execute(
+    execute(
         sql.SQL(
             "UPDATE {target} a SET {assignments}, updated_at = {now} FROM {difference} d JOIN {staging} s USING (line) "
             "WHERE a.id = d.allocataire_id"
@@ -199,7 +228,7 @@ def _update(given: Sequence[str], extra_codes: Sequence[str], now: datetime) -> 
 def _indexes_rebuilt_if_fresh(created: int) -> Iterator[None]:
     """Filling indexes row by row is the cost of a first import: they are dropped and built once, with the foreign key,
     in the same transaction. Only for who owns the table, and while it is nearly empty: it is locked until the end."""
-    [(known, is_owner)] = _fetch(
+    [(known, is_owner)] = fetch(
         sql.SQL(
             "SELECT (SELECT count(*) FROM {target}), pg_has_role(relowner, 'USAGE') "
             "FROM pg_class WHERE oid = {name}::regclass"
@@ -208,16 +237,17 @@ def _indexes_rebuilt_if_fresh(created: int) -> Iterator[None]:
     if created < _LARGE or known * _FRESH > created or not is_owner:
         yield
         return
-    dropped = _fetch(_SECONDARY.format(sql.Literal(Allocataire._meta.db_table)))
+    dropped = fetch(_SECONDARY.format(sql.Literal(Allocataire._meta.db_table)))
     # Checks put off until the end of the transaction would keep the table from being altered.
-    _execute(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED"))
+    execute(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED"))
     for drop, _build in dropped:
-        _execute(sql.SQL(drop))
+        execute(sql.SQL(drop))
     yield
-    _execute(sql.SQL("SET LOCAL maintenance_work_mem = '128MB'"))
+    execute(sql.SQL("SET LOCAL maintenance_work_mem = '128MB'"))
     for _drop, build in dropped:
-        _execute(sql.SQL(build))
-    _execute(sql.SQL("ANALYZE {target}").format(target=TARGET))
+        execute(sql.SQL(build))
+    # A tenth of the usual sample is enough until autovacuum passes.
+    execute(sql.SQL("SET LOCAL default_statistics_target = 10; ANALYZE {target}").format(target=TARGET))
 
 
 # How to drop and to build again each index that holds no uniqueness, and each foreign key.
@@ -266,12 +296,12 @@ def _columns(fields: Sequence[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, fields))
 
 
-def _execute(query: sql.Composable) -> None:
+def execute(query: sql.Composable) -> None:
     with connection.cursor() as cursor:
         cursor.execute(query)
 
 
-def _fetch(query: sql.Composable, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+def fetch(query: sql.Composable, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()

@@ -25,13 +25,14 @@ class Block:
     as (number, reason, cells if any)."""
 
     numbers: Sequence[int]
+    texts: Sequence[str]
     columns: Sequence[Sequence[str]]
     refused: Sequence[tuple[int, InvalidLine, Sequence[str]]]
 
 
 @dataclass(frozen=True)
 class ParsedBlock:
-    """``rows``: lines of PostgreSQL's text format, the number of the line first."""
+    """``rows``: lines of PostgreSQL's text format, the number of the line and its mark first."""
 
     rows: str
     refused: list[tuple[int, InvalidLine, str]]  # number, reason, what stands in the column of the matricule
@@ -67,15 +68,16 @@ class BlockParser:
         self._matricule = positions["matricule"]
         self._regions = Known(lambda code: region_of(code.zfill(5)))
 
-    def parse(self, block: Block) -> ParsedBlock:
-        """Every line of the block, either in the rows or among the refused."""
+    def parse(self, block: Block, marks: Sequence[str]) -> ParsedBlock:
+        """Every line of the block, either in the rows or among the refused. A line of which something is to be told
+        loses its mark."""
         findings = Findings()
         taken = self._read_columns(block, findings) if block.numbers else []
         refused = [(number, reason, self._matricule_of(cells)) for number, reason, cells in block.refused]
         for position, (column, reason) in findings.refused.items():
             refused.append((block.numbers[position], *self._refuse(block, position, column, reason)))
         return ParsedBlock(
-            _rows_of(block.numbers, taken, findings.refused),
+            _rows_of(block.numbers, [_unmark(marks, findings), *taken], findings.refused),
             refused,
             _count(findings.repaired, findings.refused),
             _count(findings.emptied, findings.refused),
@@ -114,6 +116,11 @@ def _rows_of(numbers: Sequence[int], taken: Sequence[Sequence[str]], refused: Co
         return ""
     text = "\n".join(rows) + "\n"
     return text.replace("\\", "\\\\") if "\\" in text else text
+
+
+def _unmark(marks: Sequence[str], findings: Findings) -> Sequence[str]:
+    told = {position for position, _reason in (*findings.repaired, *findings.emptied)}
+    return [values.NULL if position in told else mark for position, mark in enumerate(marks)] if told else marks
 
 
 def _count(found: Sequence[tuple[int, str]], refused: Collection[int]) -> Counter[str]:

@@ -180,13 +180,13 @@ def test_first_large_import_builds_its_indexes_again(tmp_path: Path, monkeypatch
     )
     before = fetch(definitions)
     dropped: list[str] = []
-    execute = population_staging._execute
+    execute = population_staging.execute
 
     def listen(query: Any) -> None:
         dropped.append(query.as_string())
         execute(query)
 
-    monkeypatch.setattr(population_staging, "_execute", listen)
+    monkeypatch.setattr(population_staging, "execute", listen)
     lines = [line(matricule=f"M{number}") for number in range(50)]
     assert load(tmp_path, "\n".join([HEADER, *lines])).created_count == 50
     assert any(text.startswith("DROP INDEX") for text in dropped), "the index path was taken"
