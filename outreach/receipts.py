@@ -14,8 +14,9 @@ from psycopg.types.json import Jsonb
 from campaigns.bad_destinations import Finding, record_bad_destinations
 from campaigns.enums import CampaignStatus, Channel, OppositionSource
 from campaigns.lifecycle import pause_campaign
+from campaigns.locks import lock_people
 from campaigns.models import Campaign
-from campaigns.oppositions import Refusal
+from campaigns.oppositions import Refusal, hash_destination
 from outreach import receipts_sql as sql
 from outreach.bounces import note_bounces
 from outreach.enums import AttemptStatus, EventKind, TouchStatus
@@ -154,16 +155,18 @@ def _record_refusals(words: Sequence[Word], now: datetime) -> int | None:
     So many are locked at once, no more: the batch then ends before the first event that says another, returned.
     """
     codes = _codes_that(words, Action.OPPOSE)
-    refused = _rows(sql.READ_REFUSALS, codes=codes, limit=REFUSALS_AT_ONCE + 1) if codes else []
-    for channel, is_email in ((Channel.SMS, False), (Channel.EMAIL, True)):
-        told = [(person, to) for _, person, to in refused[:REFUSALS_AT_ONCE] if ("@" in to) is is_email]
-        refuse_contacts(
-            refusals=[Refusal(frozenset([person]), to) for person, to in told],
-            channel=channel,
-            source=OppositionSource.OPERATOR,
-            now=now,
+    told = _rows(sql.READ_REFUSALS, codes=codes, limit=REFUSALS_AT_ONCE + 1) if codes else []
+    refused = [(person, to) for _, person, to in told[:REFUSALS_AT_ONCE]]
+    if refused:
+        lock_people(
+            persons=[person for person, _ in refused],
+            destinations=[hash_destination(to) for _, to in refused],
+            addresses=[to for _, to in refused],
         )
-    return refused[-1][0] if len(refused) > REFUSALS_AT_ONCE else None
+    for channel, is_email in ((Channel.SMS, False), (Channel.EMAIL, True)):
+        refusals = [Refusal(frozenset([person]), to) for person, to in refused if ("@" in to) is is_email]
+        refuse_contacts(refusals=refusals, channel=channel, source=OppositionSource.OPERATOR, now=now)
+    return told[-1][0] if len(told) > REFUSALS_AT_ONCE else None
 
 
 def _write_touches(now: datetime) -> None:

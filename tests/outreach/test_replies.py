@@ -18,7 +18,7 @@ from outreach.models import ProviderEvent, Reply, Touch
 from outreach.receipts import store_event
 from outreach.replies import ReplyOfNobody, handle_reply, receive_replies
 from tests.factories import make_allocataire, make_user
-from tests.outreach.sent import NOW, make_sent
+from tests.outreach.sent import NOW, add_attempt, make_sent
 from tests.outreach.waves import make_wave
 
 pytestmark = pytest.mark.django_db
@@ -119,6 +119,21 @@ def test_other_replies_wait_for_a_person(body: str, kind: ReplyClass) -> None:
     reply = Reply.objects.get()
     assert (reply.kind, reply.handled_at, reply.body) == (kind, None, body)
     assert not Opposition.objects.exists()
+    answered_at = ContactFact.objects.get().answered_at
+    assert answered_at == (NOW if kind == ReplyClass.ORDINARY else None)
+    handle_reply(reply=reply, by=make_user(), now=NOW + timedelta(hours=1))
+    assert ContactFact.objects.get().answered_at == NOW
+
+
+def test_a_batch_costs_the_same_number_of_queries_whatever_its_size(django_assert_max_num_queries: Any) -> None:
+    wave = make_wave(size=30)
+    for number, touch in enumerate(Touch.objects.filter(audience=wave)):
+        add_attempt(touch, provider_ref=f"SM{number}")
+        hear(touch.destination, ("STOP", "Merci", "non merci")[number % 3], reference=f"IN{number}")
+    with django_assert_max_num_queries(30):
+        assert receive_replies(now=NOW) == 30
+    assert Opposition.objects.count() == 10
+    assert set(Reply.objects.values_list("kind", flat=True)) == set(ReplyClass.values)
 
 
 def test_a_message_that_cannot_be_read_does_not_hold_the_others_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +217,7 @@ def test_a_message_waits_while_the_database_is_in_trouble(monkeypatch: pytest.Mo
 
     event = hear(make_sent().touch.destination, "STOP")
     with monkeypatch.context() as broken:
-        broken.setattr(replies, "refuse_contact", _deadlock)
+        broken.setattr(replies, "refuse_contacts", _deadlock)
         with pytest.raises(OperationalError):
             receive_replies(now=NOW)
     event.refresh_from_db()
