@@ -1,6 +1,7 @@
 """What operators and readers of messages call: check, store, answer. Everything else happens later, elsewhere."""
 
 import logging
+import re
 from http import HTTPStatus
 from uuid import UUID
 
@@ -8,9 +9,10 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 from twilio.request_validator import RequestValidator
 
 from campaigns.models import read_now
@@ -18,12 +20,16 @@ from outreach.channels.opt_out import read_opt_out_token
 from outreach.enums import EventKind
 from outreach.receipts import store_event
 from outreach.replies import opt_out
+from outreach.rules.ovh_states import read_state
 
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 64 * 1024  # an SMS holds 1,600 characters
 FORM = "application/x-www-form-urlencoded"
 PROVIDER = "twilio"
+OVH = "ovh"
+OVH_SAYS = ("id", "ptt", "date", "description", "descriptionDlr")
+OVH_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class Refused(Exception):
@@ -53,7 +59,6 @@ def twilio_status(request: HttpRequest, attempt_uuid: UUID) -> HttpResponse:
         status=form.get("MessageStatus", ""),
         error_code=form.get("ErrorCode", ""),
         payload={name: str(form[name]) for name in form},
-        now=read_now(),
     )
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
@@ -71,7 +76,33 @@ def twilio_inbound(request: HttpRequest) -> HttpResponse:
         kind=EventKind.INBOUND,
         provider_ref=form.get("MessageSid", ""),
         status=form.get("SmsStatus", ""),
-        payload={name: str(form[name]) for name in form},
+        # Pictures are not ours to keep: neither they nor their addresses, which anybody could open.
+        payload={name: str(form[name]) for name in form if not name.startswith("Media")},
+    )
+    return HttpResponse(status=HTTPStatus.NO_CONTENT)
+
+
+@never_cache
+@require_GET
+def ovh_status(request: HttpRequest) -> HttpResponse:
+    """A receipt of OVHcloud's, which signs nothing: the address that we gave it carries a key. What people write is
+    asked for instead (``polling``).
+    """
+    said = request.GET
+    if not _holds_ovh_key(said.get("cle", "")):
+        logger.warning("webhook refused: bad key")
+        return Refused(HTTPStatus.FORBIDDEN, "Clé absente ou invalide.").response()
+    if not all(OVH_NUMBER.fullmatch(said.get(name, "")) for name in ("id", "ptt")):
+        return Refused(HTTPStatus.BAD_REQUEST, "Un identifiant et un état sont attendus.").response()
+    receipt = said.get("description", "")
+    word, code = read_state(ptt=int(said["ptt"]), receipt=int(receipt) if OVH_NUMBER.fullmatch(receipt) else None)
+    store_event(
+        provider=OVH,
+        kind=EventKind.STATUS,
+        provider_ref=said["id"],
+        status=word,
+        error_code=code,
+        payload={name: said.get(name, "")[:200].replace("\x00", "") for name in OVH_SAYS},
         now=read_now(),
     )
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
@@ -131,6 +162,10 @@ def _is_signed(request: HttpRequest, form: QueryDict) -> bool:
     signature = request.headers.get("X-Twilio-Signature", "")
     tokens = [token for token in (settings.TWILIO_AUTH_TOKEN, settings.TWILIO_AUTH_TOKEN_PREVIOUS) if token]
     return bool(signature) and any(RequestValidator(token).validate(url, form, signature) for token in tokens)
+
+
+def _holds_ovh_key(key: str) -> bool:
+    return bool(settings.OVH_CALLBACK_KEY) and constant_time_compare(key, settings.OVH_CALLBACK_KEY)
 
 
 def _form(request: HttpRequest) -> QueryDict:

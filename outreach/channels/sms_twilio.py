@@ -1,6 +1,6 @@
 """SMS through Twilio's API: Twilio itself in production, the operator simulator everywhere else."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from outreach.channels.lean_http import BrokenAnswer, NotConnected
 from outreach.channels.ports import (
     FoundMessage,
     InboundMessage,
@@ -21,12 +22,14 @@ from outreach.channels.ports import (
     SendResult,
 )
 from outreach.channels.real_addresses import refuse_real_address
+from outreach.channels.twilio_messages import MessageLine
 from outreach.enums import AttemptStatus
-from outreach.rules.delivery import Action, action_for, outcome_of_answer, status_of
+from outreach.rules.delivery import status_of
 
 VALIDITY_MAX_SECONDS = 30 * 60  # longer, the operator's own queue could hold a message until the night
 LOOK_UP_LIMIT = 200  # messages to one person: one page
-INBOUND_LIMIT = 10_000  # ours are among them when a Messaging Service has several numbers
+INBOUND_PAGE = 1_000  # the most that the API gives at once
+INBOUND_LIMIT = 50_000  # for each of our numbers: more than a week of answers
 UNREADABLE = (
     ValueError,
     TypeError,
@@ -47,6 +50,8 @@ class TwilioGateway:
     callback_base_url: str
     messaging_service_sid: str = ""
     sender: str = ""
+    inbound_numbers: Sequence[str] = ()  # those of the Messaging Service that people answer to
+    is_smart_encoded: bool = False
     connections: int = 16
     deadline_seconds: float = 10.0
     name: str = "twilio"
@@ -60,6 +65,8 @@ class TwilioGateway:
             callback_base_url=settings.PUBLIC_BASE_URL,
             messaging_service_sid=settings.TWILIO_MESSAGING_SERVICE_SID,
             sender=settings.TWILIO_SENDER,
+            inbound_numbers=tuple(settings.TWILIO_INBOUND_NUMBERS),
+            is_smart_encoded=settings.TWILIO_SMART_ENCODING,
             connections=settings.SMS_CONNECTIONS,
             deadline_seconds=settings.SEND_DEADLINE_SECONDS,
         )
@@ -82,22 +89,12 @@ class TwilioGateway:
 
     def send(self, message: OutgoingMessage) -> SendResult:
         """Create the message at the operator's, once. See ``Gateway.send``."""
-        import urllib3
-        from twilio.base.exceptions import TwilioException, TwilioRestException
-
-        from outreach.channels.twilio_http import Throttled
-
         try:
-            created = self._messages.create(to=message.destination, **self._fields(message))
-        except Throttled as refusal:
-            return SendResult(SendOutcome.RETRY, error_code="20429", retry_after=refusal.retry_after)
-        except TwilioRestException as answer:
-            return _read_refusal(answer.status, str(answer.code or ""))
-        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as trouble:
-            return SendResult(SendOutcome.RETRY, error_code=type(trouble).__name__, is_alert=True)
-        except (urllib3.exceptions.HTTPError, TwilioException, OSError, *UNREADABLE) as trouble:
+            return self._line.create({"To": message.destination, **self._fields(message)})
+        except NotConnected as trouble:
+            return SendResult(SendOutcome.RETRY, error_code=str(trouble), is_alert=True)
+        except (BrokenAnswer, OSError) as trouble:
             return SendResult(SendOutcome.UNKNOWN, error_code=type(trouble).__name__)
-        return _read_acceptance(created)
 
     def look_up(self, message: OutgoingMessage, *, max_age_seconds: float) -> LookUpResult:
         """Search by recipient, age and text: the sender and the sent date can be empty with a Messaging Service."""
@@ -109,7 +106,11 @@ class TwilioGateway:
         oldest = datetime.now(UTC) - timedelta(seconds=max_age_seconds) - CLOCK_MARGIN
         try:
             held = self._messages.list(to=message.destination, limit=LOOK_UP_LIMIT)
-            return LookUpResult(is_answered=True, found=tuple(_recognise(held, message.body, oldest)))
+            recent = [one for one in held if _is_ours(one, oldest)]
+            found = tuple(_found(one) for one in recent if one.body == message.body)
+            # Its text may have been changed on the way: what else this person was sent might be this message.
+            is_certain = bool(found) or not recent or not self.is_smart_encoded
+            return LookUpResult(is_answered=is_certain, found=found)
         except (Throttled, urllib3.exceptions.HTTPError, TwilioException, OSError, *UNREADABLE):
             return LookUpResult(is_answered=False)
 
@@ -129,23 +130,39 @@ class TwilioGateway:
             return LookUpResult(is_answered=False)
 
     def list_inbound(self, *, max_age_seconds: float) -> InboundResult:
-        """Ask for what was written to our number, or to any of the account's with a Messaging Service."""
+        """Ask for what was written to each of our numbers; to the whole account's when a Messaging Service does not
+        say which are ours. A sender's name receives nothing.
+        """
         import urllib3
         from twilio.base.exceptions import TwilioException
 
         from outreach.channels.twilio_http import Throttled
 
         oldest = datetime.now(UTC) - timedelta(seconds=max_age_seconds) - CLOCK_MARGIN
-        ours = {"to": self.sender} if self.sender.startswith("+") and not self.messaging_service_sid else {}
+        if not (self.inbound_numbers or self.messaging_service_sid or self.sender.startswith("+")):
+            return InboundResult(is_answered=False)
         try:
-            held = self._messages.list(date_sent_after=oldest, limit=INBOUND_LIMIT, page_size=1_000, **ours)
-            return InboundResult(is_answered=True, messages=tuple(_written_by_people(held)))
+            written = [one for ours in self._places_to_read() for one in self._read_inbound(oldest, ours)]
+            return InboundResult(is_answered=True, messages=tuple(written))
         except (Throttled, urllib3.exceptions.HTTPError, TwilioException, OSError, *UNREADABLE):
             return InboundResult(is_answered=False)
 
     def is_ready(self) -> bool:
         """Whether it answers, to a question that costs nothing: a message that does not exist."""
         return self.fetch_status(NOBODY).is_answered
+
+    def _places_to_read(self) -> Sequence[Mapping[str, str]]:
+        if self.inbound_numbers:
+            return [{"to": number} for number in self.inbound_numbers]
+        return [{}] if self.messaging_service_sid else [{"to": self.sender}]
+
+    def _read_inbound(self, oldest: datetime, ours: Mapping[str, str]) -> Iterable[InboundMessage]:
+        """Newest first, page after page. The API cuts its list by the day: the rest of that day is left out here."""
+        held = self._messages.stream(date_sent_after=oldest, limit=INBOUND_LIMIT, page_size=INBOUND_PAGE, **ours)
+        for one in held:
+            is_recent = one.date_created is None or one.date_created >= oldest
+            if is_recent and str(one.direction or "") == "inbound":
+                yield InboundMessage(one.sid, str(one.from_ or ""), str(one.body or ""))
 
     @cached_property
     def _client(self) -> Any:
@@ -161,41 +178,34 @@ class TwilioGateway:
         with self._lock:  # its client makes its parts lazily, without a lock of its own
             return self._client.messages
 
+    @cached_property
+    def _line(self) -> MessageLine:
+        return MessageLine(
+            self._client,
+            self.api_url,
+            account_sid=self.account_sid,
+            auth_token=self.auth_token,
+            deadline_seconds=self.deadline_seconds,
+        )
+
     def _fields(self, message: OutgoingMessage) -> Mapping[str, object]:
         sender = (
-            {"messaging_service_sid": self.messaging_service_sid}
-            if self.messaging_service_sid
-            else {"from_": self.sender}
+            {"MessagingServiceSid": self.messaging_service_sid} if self.messaging_service_sid else {"From": self.sender}
         )
         return {
-            "body": message.body,
-            "status_callback": f"{self.callback_base_url.rstrip('/')}/operateur/twilio/etat/{message.attempt_uuid}/",
-            "validity_period": max(1, min(message.valid_seconds, VALIDITY_MAX_SECONDS)),
-            "smart_encoded": False,  # the text approved is the text sent, and found again by look_up
+            "StatusCallback": f"{self.callback_base_url.rstrip('/')}/operateur/twilio/etat/{message.attempt_uuid}/",
+            "ValidityPeriod": max(1, min(message.valid_seconds, VALIDITY_MAX_SECONDS)),
+            "SmartEncoded": str(
+                self.is_smart_encoded
+            ).lower(),  # said in any case: off, the text approved is the text sent
             **sender,
+            "Body": message.body,
         }
 
 
-def _read_refusal(http_status: int, code: str) -> SendResult:
-    outcome = outcome_of_answer(http_status, code)
-    is_alert = action_for(code) == Action.ALERT or http_status in {401, 403}
-    return SendResult(outcome, error_code=code or f"HTTP {http_status}", is_alert=is_alert)
-
-
-def _read_acceptance(created: Any) -> SendResult:
-    if not created.sid:
-        return SendResult(SendOutcome.UNKNOWN, error_code="NoSid")
-    segments = str(created.num_segments or "")
-    return SendResult(
-        SendOutcome.ACCEPTED, provider_ref=created.sid, segments=int(segments) if segments.isdigit() else 0
-    )
-
-
-def _recognise(held: Iterable[Any], body: str, oldest: datetime) -> Iterable[FoundMessage]:
-    for message in held:
-        is_recent = message.date_created is None or message.date_created >= oldest
-        if message.body == body and is_recent and str(message.direction or "").startswith("outbound"):
-            yield _found(message)
+def _is_ours(message: Any, oldest: datetime) -> bool:
+    is_recent = message.date_created is None or message.date_created >= oldest
+    return is_recent and str(message.direction or "").startswith("outbound")
 
 
 def _found(message: Any) -> FoundMessage:
@@ -208,9 +218,3 @@ def _found(message: Any) -> FoundMessage:
         segments=int(segments) if segments.isdigit() else 0,
         word=word,
     )
-
-
-def _written_by_people(held: Iterable[Any]) -> Iterable[InboundMessage]:
-    for message in held:
-        if str(message.direction or "") == "inbound":
-            yield InboundMessage(message.sid, str(message.from_ or ""), str(message.body or ""))

@@ -37,9 +37,24 @@ class Answer:
     text: str
 
 
+# What goes wrong with a request, in the order in which it is drawn.
+TROUBLES = ("throttled", "error_before", "error_after", "reset_after", "reset_before", "slow_drip")
+
+
+@dataclass(frozen=True)
+class Mood:
+    """How one receipt is carried. ``delay``: it is overtaken by those that follow it meanwhile."""
+
+    delay: float = 0.0
+    is_doubled: bool = False
+    is_forged: bool = False  # a lie comes before it, badly signed
+
+
 @dataclass(frozen=True)
 class Behaviour:
-    """Shares are of messages (0 to 1). The last five make an adversary of the operator; they are 0 by default."""
+    """Shares are of messages (0 to 1). Those after ``latency`` make an adversary of the operator; they are 0 by default
+    (``adversary.toml`` says what each does).
+    """
 
     seed: str = "aller-vers"
     delivered: float = 0.95
@@ -54,6 +69,18 @@ class Behaviour:
     error_after: float = 0.0  # 500, message taken
     reset_after: float = 0.0  # connection reset, message taken
     filtered: float = 0.0  # undelivered with 30007
+    retry_after: int = 1  # seconds asked for with a 429
+    reset_before: float = 0.0  # connection reset, nothing taken
+    slow_drip: float = 0.0  # message taken, answered one byte at a time for ``drip_seconds``
+    drip_seconds: float = 30.0
+    list_lag: float = 0.0  # seconds before a message appears in lists
+    late: float = 0.0  # share of receipts that come ``late_seconds`` later
+    late_seconds: float = 2.0
+    shuffled: float = 0.0  # share of receipts that come up to ``shuffle_seconds`` later
+    shuffle_seconds: float = 0.2
+    doubled: float = 0.0  # share of receipts that come twice
+    forged: float = 0.0  # share of receipts before which a lie comes, badly signed
+    early: float = 0.0  # share of messages whose receipts all come before the answer to the request
 
     def draw(self, *key: str) -> float:
         """A number of [0, 1) that the seed and the key alone decide."""
@@ -81,7 +108,7 @@ class Behaviour:
         """What the person writes back to a message she received, if anything."""
         after = self.reply_delay * 2 * self.draw("reply delay", sid)
         if self.draw("stop", to) < self.stop:
-            return Answer(after, STOP_TEXTS[int(self.draw("stop text", to) * len(STOP_TEXTS))])
+            return Answer(after, self.stop_text(to))
         if self.draw("reply", sid) < self.reply:
             return Answer(after, ORDINARY_TEXTS[int(self.draw("reply text", sid) * len(ORDINARY_TEXTS))])
         return None
@@ -89,15 +116,32 @@ class Behaviour:
     def trouble(self, *, uuid: str, call: int) -> str:
         """What goes wrong with the ``call``-th request for a message: a name of the shares above, or nothing."""
         drawn = self.draw("trouble", uuid, str(call))
-        for name in ("throttled", "error_before", "error_after", "reset_after"):
+        for name in TROUBLES:
             share: float = getattr(self, name)
             if drawn < share:
                 return name
             drawn -= share
         return ""
 
+    def mood(self, *, sid: str, status: str) -> Mood:
+        """How the receipt of this state is carried."""
+        delay = self.late_seconds if self._is_drawn("late", sid, status) else 0.0
+        if self._is_drawn("shuffled", sid, status):
+            delay += self.shuffle_seconds * self.draw("shuffle", sid, status)
+        return Mood(delay, self._is_drawn("doubled", sid, status), self._is_drawn("forged", sid, status))
+
+    def is_early(self, sid: str) -> bool:
+        return self._is_drawn("early", sid)
+
+    def stop_text(self, number: str) -> str:
+        return STOP_TEXTS[int(self.draw("stop text", number) * len(STOP_TEXTS))]
+
     def answer_delay(self, sid: str) -> float:
         return self.latency * 2 * self.draw("latency", sid)
+
+    def _is_drawn(self, name: str, *key: str) -> bool:
+        share: float = getattr(self, name)
+        return bool(share) and self.draw(name, *key) < share
 
     def _delay(self, name: str, sid: str) -> float:
         return self.receipt_delay * 2 * self.draw(name, sid)

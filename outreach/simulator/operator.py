@@ -6,13 +6,15 @@ It keeps its own durable ledger, calls back with signed receipts, and lets peopl
 import asyncio
 import re
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 from outreach.simulator.behaviour import STOP_TEXTS, Behaviour, count_segments
+from outreach.simulator.operator_courier import Courier
 from outreach.simulator.operator_ledger import Entry, Ledger, moved
 from outreach.simulator.postman import Postman
 
@@ -20,6 +22,7 @@ E164 = re.compile(r"\+[1-9]\d{7,14}")
 FRENCH_LANDLINE = re.compile(r"\+33[1-5]\d{8}")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 STOP_WORDS = frozenset(text.lower() for text in STOP_TEXTS)
+EARLY_SECONDS = 5.0
 API = "/2010-04-01/Accounts/{account}"
 
 
@@ -88,6 +91,9 @@ class Operator:
         self.ledger = Ledger(config.ledger)
         self.commits = GroupCommit(self.ledger)
         self.postman = Postman(config.auth_token)
+        self.mischief: Counter[str] = Counter()
+        self.courier = Courier(self.tell, self.lie_about, self._begin, self.mischief)
+        self.scripts: dict[str, deque[str]] = {}
         self.stopped = self.ledger.stopped(STOP_WORDS)
         self.clock_shift = 0.0
         self._calls: Counter[str] = Counter()
@@ -111,19 +117,34 @@ class Operator:
 
     def trouble_for(self, form: Mapping[str, str]) -> str:
         uuid = uuid_in(form.get("StatusCallback", "")) or form.get("To", "")
-        self._calls[uuid] += 1
-        return self.behaviour.trouble(uuid=uuid, call=self._calls[uuid])
+        return self.next_trouble(uuid, form.get("To", ""))
 
-    async def take(self, form: Mapping[str, str]) -> Entry:
-        """Check and write a message; its life begins once it is in the ledger."""
+    def next_trouble(self, key: str, recipient: str) -> str:
+        """What goes wrong with this request: what was scripted for the recipient, else what the seed draws."""
+        self._calls[key] += 1
+        script = self.scripts.get(recipient)
+        trouble = script.popleft() if script else self.behaviour.trouble(uuid=key, call=self._calls[key])
+        if trouble:
+            self.mischief[trouble] += 1
+        return trouble
+
+    async def take(self, form: Mapping[str, str], *, key: str = "") -> Entry:
+        """Check and write a message; its life begins once it is in the ledger. With an early one, every receipt has
+        been carried when this returns. ``key``: what the sender knows it by, when its callback does not say.
+        """
         try:
             self._check(form)
         except Refusal as refusal:
             await self.commits.refuse(refusal.code, form.get("To", ""))
             raise
-        entry = self._enter(form)
+        entry = self._enter(form, key or uuid_in(form.get("StatusCallback", "")))
         await self.commits.add(entry)
-        self._begin(self._live(entry))
+        told = asyncio.Event()
+        self._begin(self._live(entry, told))
+        if self.behaviour.is_early(entry.sid):
+            self.mischief["early"] += 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(told.wait(), EARLY_SECONDS)
         return entry
 
     async def hear(self, *, sender: str, recipient: str, text: str) -> Entry:
@@ -168,7 +189,7 @@ class Operator:
         if to in self.stopped:
             raise Refusal(400, 21610, "Attempt to send to unsubscribed recipient.")
 
-    def _enter(self, form: Mapping[str, str]) -> Entry:
+    def _enter(self, form: Mapping[str, str], key: str) -> Entry:
         now = time.time()
         callback = form.get("StatusCallback", "")
         return Entry(
@@ -177,7 +198,7 @@ class Operator:
             recipient=form["To"],
             sender=form.get("From", ""),
             body=form["Body"],
-            attempt_uuid=uuid_in(callback),
+            attempt_uuid=key,
             callback=callback,
             service_sid=form.get("MessagingServiceSid", ""),
             segments=count_segments(form["Body"]),
@@ -200,16 +221,38 @@ class Operator:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _live(self, entry: Entry) -> None:
+    async def storm(self, text: str = "") -> int:
+        """Everybody who was sent something writes at once: STOP in some spelling, or this text."""
+        people = {entry.recipient: entry.sender for entry in self.ledger.search(direction="outbound-api")}
+        for person, sender in people.items():
+            await self.hear(sender=person, recipient=sender, text=text or self.behaviour.stop_text(person))
+        return len(people)
+
+    async def _live(self, entry: Entry, told: asyncio.Event | None = None) -> None:
         """Say what becomes of a message, step by step, then let the person answer."""
         for step in self.behaviour.fate(sid=entry.sid, to=entry.recipient, is_queued_first=bool(entry.service_sid)):
             await asyncio.sleep(step.after)
             entry = moved(entry, status=step.status, error_code=step.error_code, at=time.time())
             await self.commits.change(entry)
             if entry.callback:
-                await self.postman.post(entry.callback, self._receipt(entry))
+                await self.courier.carry(entry, self.behaviour.mood(sid=entry.sid, status=entry.status))
+        if told:
+            told.set()
         if entry.status == "delivered" and self.config.inbound_url:
             await self._answer(entry)
+
+    async def tell(self, entry: Entry) -> None:
+        await self.postman.post(entry.callback, receipt_form(entry, self.config.account_sid))
+
+    async def lie_about(self, entry: Entry) -> None:
+        """The number would be refused and the person opposed, if it were believed."""
+        form = {
+            **receipt_form(entry, self.config.account_sid),
+            "MessageStatus": "failed",
+            "SmsStatus": "failed",
+            "ErrorCode": "21610",
+        }
+        await self.postman.lie(entry.callback, form=form)
 
     async def _answer(self, entry: Entry) -> None:
         answer = self.behaviour.answer(sid=entry.sid, to=entry.recipient)
@@ -220,37 +263,44 @@ class Operator:
 
     async def _tell_inbound(self, entry: Entry) -> None:
         if self.config.inbound_url:
-            form = {
-                "MessageSid": entry.sid,
-                "SmsSid": entry.sid,
-                "SmsMessageSid": entry.sid,
-                "AccountSid": self.config.account_sid,
-                "From": entry.sender,
-                "To": entry.recipient,
-                "Body": entry.body,
-                "NumMedia": "0",
-                "NumSegments": str(entry.segments),
-                "SmsStatus": "received",
-                "ApiVersion": "2010-04-01",
-            }
+            form = inbound_form(entry, self.config.account_sid)
             await self.postman.post(self.config.inbound_url, form)
 
-    def _receipt(self, entry: Entry) -> dict[str, str]:
-        form = {
-            "MessageSid": entry.sid,
-            "SmsSid": entry.sid,
-            "MessageStatus": entry.status,
-            "SmsStatus": entry.status,
-            "AccountSid": self.config.account_sid,
-            "ApiVersion": "2010-04-01",
-            "To": entry.recipient,
-            "From": entry.sender,
-        }
-        if entry.service_sid:
-            form["MessagingServiceSid"] = entry.service_sid
-        if entry.error_code:
-            form["ErrorCode"] = entry.error_code
-        return form
+
+def receipt_form(entry: Entry, account_sid: str) -> dict[str, str]:
+    """What a status callback says."""
+    form = {
+        "MessageSid": entry.sid,
+        "SmsSid": entry.sid,
+        "MessageStatus": entry.status,
+        "SmsStatus": entry.status,
+        "AccountSid": account_sid,
+        "ApiVersion": "2010-04-01",
+        "To": entry.recipient,
+        "From": entry.sender,
+    }
+    if entry.service_sid:
+        form["MessagingServiceSid"] = entry.service_sid
+    if entry.error_code:
+        form["ErrorCode"] = entry.error_code
+    return form
+
+
+def inbound_form(entry: Entry, account_sid: str) -> dict[str, str]:
+    """What the webhook of a message that a person wrote says."""
+    return {
+        "MessageSid": entry.sid,
+        "SmsSid": entry.sid,
+        "SmsMessageSid": entry.sid,
+        "AccountSid": account_sid,
+        "From": entry.sender,
+        "To": entry.recipient,
+        "Body": entry.body,
+        "NumMedia": "0",
+        "NumSegments": str(entry.segments),
+        "SmsStatus": "received",
+        "ApiVersion": "2010-04-01",
+    }
 
 
 def uuid_in(address: str) -> str:

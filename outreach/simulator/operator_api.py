@@ -1,10 +1,9 @@
-"""The HTTP face of the simulated operator: Twilio's Messages API, and what tests and the demo ask of it."""
+"""One face of the simulated operator: Twilio's Messages API."""
 
 import asyncio
 import base64
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import fields, replace
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -12,9 +11,9 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from outreach.simulator.behaviour import Behaviour
 from outreach.simulator.operator import Operator, OperatorConfig, Refusal
-from outreach.simulator.operator_ledger import Entry, as_json
+from outreach.simulator.operator_counter import OPERATOR, Handler, answer, fail_before, make_operator_app
+from outreach.simulator.operator_ledger import Entry
 
 API = "/2010-04-01/Accounts/{account}"
 
@@ -49,10 +48,6 @@ def message_json(entry: Entry, account_sid: str) -> dict[str, Any]:
 
 def _rfc2822(at: float) -> str:
     return format_datetime(datetime.fromtimestamp(at, UTC))
-
-
-OPERATOR = web.AppKey("operator", Operator)
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @web.middleware
@@ -90,19 +85,10 @@ async def _create(request: web.Request) -> web.StreamResponse:
     operator = request.app[OPERATOR]
     form = dict(parse_qsl((await request.read()).decode("utf-8", "replace"), keep_blank_values=True))
     trouble = operator.trouble_for(form)
-    if trouble == "throttled":
-        await operator.commits.refuse(20429, form.get("To", ""))
-        raise Refusal(429, 20429, "Too Many Requests", retry_after=1)
-    if trouble == "error_before":
-        raise Refusal(500, 20500, "An internal server error has occurred")
+    await fail_before(operator, request, trouble, form.get("To", ""))
     entry = await operator.take(form)
-    if operator.behaviour.latency:
-        await asyncio.sleep(operator.behaviour.answer_delay(entry.sid))
-    if trouble == "error_after":
-        raise Refusal(500, 20500, "An internal server error has occurred")
-    if trouble == "reset_after" and request.transport:
-        request.transport.abort()
-    return web.json_response(message_json(entry, operator.config.account_sid), status=201)
+    await asyncio.sleep(operator.behaviour.answer_delay(entry.sid))
+    return await answer(operator, request, trouble, message_json(entry, operator.config.account_sid), status=201)
 
 
 async def _get_one(request: web.Request) -> web.StreamResponse:
@@ -118,6 +104,7 @@ async def _get_list(request: web.Request) -> web.StreamResponse:
     operator = request.app[OPERATOR]
     asked = request.query
     since, until = _dates(asked)
+    until = min(until, time.time() - operator.behaviour.list_lag)
     held = operator.ledger.search(recipient=asked.get("To", ""), sender=asked.get("From", ""), since=since, until=until)
     size = min(max(int(asked.get("PageSize") or 50), 1), 1000)
     page = max(int(asked.get("Page") or 0), 0)
@@ -154,59 +141,14 @@ def _dates(asked: Mapping[str, str]) -> tuple[float, float]:
     return since, until
 
 
-async def _ledger(request: web.Request) -> web.StreamResponse:
-    """What a judge reads; with ?messages=1 every message as well."""
-    operator = request.app[OPERATOR]
-    answer = {**operator.ledger.summary(), "callbacks": dict(operator.postman.counts)}
-    if request.query.get("messages"):
-        answer["messages"] = [as_json(entry) for entry in operator.ledger.search()]
-    return web.json_response(answer)
-
-
-async def _inbound(request: web.Request) -> web.StreamResponse:
-    """A person writes: {"from", "body", "to"?}."""
-    asked = await request.json()
-    entry = await request.app[OPERATOR].hear(sender=asked["from"], recipient=asked.get("to", ""), text=asked["body"])
-    return web.json_response({"sid": entry.sid}, status=201)
-
-
-async def _clock(request: web.Request) -> web.StreamResponse:
-    """Tell the application's clock: {"now": ISO instant}. It is only written beside the real one."""
-    now = datetime.fromisoformat((await request.json())["now"])
-    request.app[OPERATOR].clock_shift = now.timestamp() - time.time()
-    return web.Response(status=204)
-
-
-async def _behave(request: web.Request) -> web.StreamResponse:
-    """Change some shares while it runs: {"throttled": 0.02, …}."""
-    operator = request.app[OPERATOR]
-    asked = await request.json()
-    unknown = set(asked) - {f.name for f in fields(Behaviour)}
-    if unknown:
-        raise Refusal(400, 20001, f"Unknown behaviour: {', '.join(sorted(unknown))}")
-    operator.behaviour = replace(operator.behaviour, **asked)
-    return web.Response(status=204)
-
-
 def make_app(config: OperatorConfig) -> web.Application:
-    operator = Operator(config)
-    app = web.Application(middlewares=[_speak_twilio])
-    app[OPERATOR] = operator
-    app.on_startup.append(operator.start)
-    app.on_cleanup.append(operator.stop)
     messages = "/2010-04-01/Accounts/{account}/Messages"
-    app.add_routes(
-        [
-            web.post(f"{messages}.json", _create),
-            web.get(f"{messages}.json", _get_list),
-            web.get(f"{messages}/{{sid}}.json", _get_one),
-            web.get("/__ledger__", _ledger),
-            web.post("/__inbound__", _inbound),
-            web.post("/__clock__", _clock),
-            web.post("/__behaviour__", _behave),
-        ]
-    )
-    return app
+    routes = [
+        web.post(f"{messages}.json", _create),
+        web.get(f"{messages}.json", _get_list),
+        web.get(f"{messages}/{{sid}}.json", _get_one),
+    ]
+    return make_operator_app(Operator(config), routes, _speak_twilio)
 
 
 def serve_operator(config: OperatorConfig, *, port: int) -> None:

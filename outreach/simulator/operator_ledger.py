@@ -74,10 +74,10 @@ class Ledger:
         found = self._entries("sid = ?", [sid])
         return found[0] if found else None
 
-    def search(self, *, recipient: str = "", sender: str = "", since: float = 0, until: float = 1e12) -> list[Entry]:
-        """Newest first."""
+    def search(self, *, since: float = 0, until: float = 1e12, **equals: str) -> list[Entry]:
+        """Newest first. ``equals``: columns and their values; an empty one is no condition."""
         clauses, values = ["accepted_at >= ?", "accepted_at < ?"], [since, until]
-        for column, value in (("recipient", recipient), ("sender", sender)):
+        for column, value in equals.items():
             if value:
                 clauses.append(f"{column} = ?")
                 values.append(value)  # type: ignore[arg-type]

@@ -5,7 +5,8 @@ import base64
 import hmac
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import aiohttp
 
@@ -40,9 +41,24 @@ class Postman:
             await self._session.close()
 
     async def post(self, url: str, form: Mapping[str, str]) -> bool:
-        """Whether the form was taken (2xx). A 4xx is final; anything else is tried again."""
+        """Give a signed form. See ``_insist``."""
+        return await self._insist(lambda: self._post_once(url, form, self._token))
+
+    async def get(self, url: str, query: Mapping[str, str]) -> bool:
+        """Call an address, as operators that sign nothing do. See ``_insist``."""
+        return await self._insist(lambda: self._get_once(url, query))
+
+    async def lie(
+        self, url: str, *, form: Mapping[str, str] | None = None, query: Mapping[str, str] | None = None
+    ) -> None:
+        """Say what we cannot prove, once. ``counts``: whether it was refused, as it must, or taken."""
+        status = await (self._get_once(url, query) if query else self._post_once(url, form or {}, "forged"))
+        self.counts["forged_taken" if 200 <= status < 300 else "forged_refused"] += 1
+
+    async def _insist(self, send: Callable[[], Awaitable[int]]) -> bool:
+        """Whether it was taken (2xx). A 4xx is final; anything else is tried again."""
         for pause in (*RETRY_AFTER_SECONDS, None):
-            status = await self._post_once(url, form)
+            status = await send()
             if 200 <= status < 300:
                 self.counts["delivered"] += 1
                 return True
@@ -56,11 +72,17 @@ class Postman:
         self.counts["lost"] += 1
         return False
 
-    async def _post_once(self, url: str, form: Mapping[str, str]) -> int:
+    async def _post_once(self, url: str, form: Mapping[str, str], token: str) -> int:
+        headers = {"X-Twilio-Signature": sign(token, url, form), "User-Agent": "TwilioProxy/1.1"}
+        return await self._call("POST", url, data=form, headers=headers)
+
+    async def _get_once(self, url: str, query: Mapping[str, str]) -> int:
+        return await self._call("GET", url, params=query)
+
+    async def _call(self, method: str, url: str, **values: Any) -> int:
         assert self._session is not None  # noqa: S101 - opened with the server
-        headers = {"X-Twilio-Signature": sign(self._token, url, form), "User-Agent": "TwilioProxy/1.1"}
         try:
-            async with self._session.post(url, data=form, headers=headers, allow_redirects=False) as answer:
+            async with self._session.request(method, url, allow_redirects=False, **values) as answer:
                 await answer.read()
                 return answer.status
         except (aiohttp.ClientError, OSError, TimeoutError):
