@@ -10,6 +10,7 @@ from anymail.signals import EventType, RejectReason
 from anymail.webhooks.brevo import BrevoTrackingWebhookView
 from anymail.webhooks.mailjet import MailjetTrackingWebhookView
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
 from outreach.rules.bounces import BLOCKED, COMPLAINT, HARD, INVALID, SOFT, UNSUBSCRIBED, find_enhanced_code
@@ -19,7 +20,8 @@ VIEWS = {"brevo": BrevoTrackingWebhookView, "mailjet": MailjetTrackingWebhookVie
 MAX_EVENTS = 1_000
 # What anymail may raise on a body that is not its provider's.
 UNREADABLE = (
-    AnymailError, ValueError, LookupError, TypeError, AttributeError, OverflowError, OSError, RecursionError,
+    AnymailError, ImproperlyConfigured, ValueError, LookupError, TypeError, AttributeError, OverflowError, OSError,
+    RecursionError,
 )  # fmt: skip
 # Anymail's event → (our word, whether it says of the address what a code says).
 WORDS = {
@@ -60,7 +62,7 @@ def read_email_events(request: HttpRequest, provider: str) -> list[EmailEvent]:
     secrets = [one for one in (settings.EMAIL_WEBHOOK_SECRET, settings.EMAIL_WEBHOOK_SECRET_PREVIOUS) if one]
     if not secrets or provider != settings.EMAIL_PROVIDER or provider not in VIEWS:
         raise UntrustedEvent
-    view = VIEWS[provider](basic_auth=secrets)
+    view = VIEWS[provider](webhook_secret=secrets)
     try:
         view.run_validators(request)
     except AnymailWebhookValidationFailure as error:

@@ -1,4 +1,4 @@
-"""Reports that mail servers send back: of failure (RFC 3464), of abuse (RFC 5965). Whoever wrote them is not trusted."""
+"""Reports that mail servers send back: failures (RFC 3464), complaints (RFC 5965). Their writers are not trusted."""
 
 import re
 from collections.abc import Iterator
