@@ -55,10 +55,12 @@ _SUPERVISING = _WORKING | {
     "outreach.view_callresultimport",
     "outreach.add_callresultimport",
     "outreach.change_touch",
+    "outreach.change_fence",
     "outreach.view_regularisationimport",
     "outreach.add_regularisationimport",
 }
 _ADMINISTERING = _READING_CAMPAIGNS | {
+    "outreach.change_fence",  # opens sending again after a restore
     "campaigns.view_user",
     "campaigns.add_user",
     "campaigns.change_user",
