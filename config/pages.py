@@ -26,6 +26,12 @@ SETTINGS_LINKS = (
         "Importer le fichier des allocataires, relire les lignes rejetées.",
     ),
     (
+        "Listes importées",
+        "campaigns_importedlist_changelist",
+        "campaigns.view_importedlist",
+        "Datamining national, liste d’un partenaire : avec leur origine et leur date, elles deviennent des critères.",
+    ),
+    (
         "Régularisations",
         "outreach_regularisationimport_changelist",
         "outreach.view_regularisationimport",
