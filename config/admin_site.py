@@ -41,6 +41,7 @@ class AllerVersAdminSite(AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from config import pages
+        from outreach.admin.email_pages import show_email
         from outreach.admin.timelines import show_timeline
 
         views: list[tuple[str, Callable[..., HttpResponse], str]] = [
@@ -51,6 +52,7 @@ class AllerVersAdminSite(AdminSite):
             ("composants/", pages.show_components, "composants"),
             # Beside the person's page, where ``campaigns`` may not put what ``outreach`` knows.
             ("campaigns/allocataire/<int:object_id>/contacts/", show_timeline, "person_timeline"),
+            ("campaigns/etape/<int:object_id>/e-mail/", show_email, "step_email"),
         ]
         own = [path(route, self.admin_view(view), name=name) for route, view, name in views]
         return own + super().get_urls()
