@@ -66,6 +66,8 @@ def demo_environment(port: int, folder: Path) -> Environment:
         "FILES_DIR": str(folder / "files"),
         # A demo's oppositions must never be replayed into a real database.
         "OPPOSITION_JOURNAL": str(folder / "oppositions.jsonl"),
+        "SENDING_JOURNAL": str(folder / "sending.jsonl"),
+        "CANARY_HOLD_SECONDS": "2",  # the same steps, in compressed time
     }
 
 
