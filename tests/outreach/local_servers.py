@@ -15,6 +15,7 @@ from aiohttp import web
 from outreach.simulator.behaviour import Behaviour
 from outreach.simulator.operator import OperatorConfig
 from outreach.simulator.operator_api import make_app
+from outreach.simulator.operator_ovh import OvhAccount, make_ovh_app
 
 ACCOUNT, TOKEN = "AC00000000000000000000000000000001", "tests-token"
 
@@ -40,6 +41,25 @@ class RunningOperator:
 def running_operator(ledger: Path, *, inbound_url: str = "", **behaviour: Any) -> Iterator[RunningOperator]:
     config = OperatorConfig(ledger, ACCOUNT, TOKEN, inbound_url, Behaviour(**behaviour))
     with running_app(lambda: make_app(config)) as url:
+        yield RunningOperator(url)
+
+
+OVH_ACCESS = {
+    "application_key": "tests-key",
+    "application_secret": "tests-secret-of-the-application",
+    "consumer_key": "tests-consumer-key",
+    "service_name": "sms-ab12345-1",
+}
+
+
+@contextmanager
+def running_ovh(
+    ledger: Path, *, callback_url: str = "", credits_left: float = 1e6, **behaviour: Any
+) -> Iterator[RunningOperator]:
+    access = {name: OVH_ACCESS[name] for name in ("application_key", "application_secret", "consumer_key")}
+    account = OvhAccount(**access, callback_url=callback_url, credits_left=credits_left)
+    config = OperatorConfig(ledger, OVH_ACCESS["service_name"], "", "", Behaviour(**behaviour))
+    with running_app(lambda: make_ovh_app(config, account)) as url:
         yield RunningOperator(url)
 
 

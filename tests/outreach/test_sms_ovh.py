@@ -1,0 +1,175 @@
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from outreach.channels.ovh_http import sign
+from outreach.channels.ports import OutgoingMessage, SendOutcome
+from outreach.channels.sms_ovh import OvhGateway, tag_of
+from outreach.enums import AttemptStatus
+from tests.outreach.gateway_contract import GatewayContract
+from tests.outreach.local_servers import OVH_ACCESS, RunningOperator, raw_server, running_ovh
+from tests.outreach.test_sms_twilio import _answers, _drip
+
+BASE = OvhGateway(api_url="http://127.0.0.1:9/1.0", **OVH_ACCESS)
+
+
+def make_message(**values: Any) -> OutgoingMessage:
+    return OutgoingMessage(**{"attempt_uuid": uuid4(), "destination": "+33639980001", "body": "Bonjour", **values})
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Iterator[RunningOperator]:
+    with running_ovh(tmp_path / "ledger.sqlite", receipt_delay=30) as running:
+        yield running
+
+
+@pytest.fixture
+def gateway(operator: RunningOperator) -> OvhGateway:
+    return replace(BASE, api_url=f"{operator.url}/1.0")
+
+
+class TestOvhGateway(GatewayContract):
+    destination = "+33639980001"
+    refused_destination = "+33468000000"
+
+    def test_what_travels_with_a_message(self, gateway: OvhGateway, operator: RunningOperator) -> None:
+        message = self.message(body="L’été « 1 €  » 🙂")
+        result = gateway.send(message)
+        [entry] = operator.ledger()["messages"]
+        assert (entry["body"], entry["attempt_uuid"]) == (message.body, tag_of(message.attempt_uuid))
+        assert (entry["validity_seconds"], entry["sid"]) == (1800, result.provider_ref)
+
+    @pytest.mark.parametrize(("left", "asked"), [(90, 60), (7200, 1800), (0, 60), (299, 240)])
+    def test_validity_is_whole_minutes_within_the_window(
+        self, gateway: OvhGateway, operator: RunningOperator, left: int, asked: int
+    ) -> None:
+        gateway.send(make_message(valid_seconds=left))
+        assert operator.ledger()["messages"][0]["validity_seconds"] == asked
+
+    def test_why_a_receiver_is_not_taken(self, gateway: OvhGateway, operator: RunningOperator) -> None:
+        assert gateway.send(make_message(destination="+33468000000")).error_code == "OVH-INVALID"
+        operator.post("/__inbound__", **{"from": "+33639980001", "body": "STOP"})
+        assert gateway.send(make_message()).error_code == "OVH-STOP"
+
+    def test_what_people_answer_is_listed(self, gateway: OvhGateway, operator: RunningOperator) -> None:
+        operator.post("/__inbound__", **{"from": "+33639980001", "body": "STOP"})
+        [written] = gateway.list_inbound(max_age_seconds=60).messages
+        assert (written.sender, written.body) == ("+33639980001", "STOP")
+        assert not gateway.list_inbound(max_age_seconds=-3600).messages
+        assert not replace(gateway, sender="Caf").list_inbound(max_age_seconds=60).is_answered
+
+    def test_a_wrong_secret_alerts_and_loses_nobody(self, gateway: OvhGateway) -> None:
+        result = replace(gateway, application_secret="wrong").send(make_message())
+        assert (result.outcome, result.error_code, result.is_alert) == (SendOutcome.RETRY, "HTTP 403", True)
+
+    def test_ready_with_credits_only(self, tmp_path: Path, gateway: OvhGateway) -> None:
+        assert gateway.is_ready()
+        with running_ovh(tmp_path / "poor.sqlite", credits_left=0) as poor:
+            assert not replace(gateway, api_url=f"{poor.url}/1.0").is_ready()
+
+    def test_no_secret_in_its_representation(self, gateway: OvhGateway) -> None:
+        assert not any(OVH_ACCESS[name] in repr(gateway) for name in ("application_secret", "consumer_key"))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "outcome", "taken"),
+    [
+        ("throttled", SendOutcome.RETRY, 0),
+        ("error_before", SendOutcome.UNKNOWN, 0),
+        ("error_after", SendOutcome.UNKNOWN, 1),
+        ("reset_before", SendOutcome.UNKNOWN, 0),
+        ("reset_after", SendOutcome.UNKNOWN, 1),
+        ("slow_drip", SendOutcome.UNKNOWN, 1),
+    ],
+)
+def test_adversary(
+    gateway: OvhGateway, operator: RunningOperator, trouble: str, outcome: SendOutcome, taken: int
+) -> None:
+    operator.post("/__script__", to="+33639980001", troubles=[trouble])
+    message = make_message()
+    result = replace(gateway, deadline_seconds=1).send(message)
+    assert result.outcome is outcome
+    assert operator.ledger()["count"] == taken
+    assert operator.ledger()["mischief"] == {trouble: 1}
+    assert len(gateway.look_up(message, max_age_seconds=60).found) == taken
+    if trouble == "throttled":
+        assert (result.retry_after, result.error_code, result.is_alert) == (1.0, "HTTP 429", False)
+
+
+def test_what_became_of_a_message(tmp_path: Path) -> None:
+    with running_ovh(tmp_path / "l.sqlite", delivered=0, switched_off=1, receipt_delay=0) as operator:
+        gateway = replace(BASE, api_url=f"{operator.url}/1.0")
+        message = make_message()
+        sent = gateway.send(message)
+        while not operator.ledger()["statuses"].get("undelivered"):
+            continue
+        [found] = gateway.fetch_status(sent.provider_ref).found
+        assert (found.word, found.error_code) == ("undelivered", "OVH-24")
+        assert gateway.look_up(message, max_age_seconds=60).found == (found,)
+
+
+def test_a_message_that_waits_is_found_without_its_tag(gateway: OvhGateway) -> None:
+    message = make_message()
+    sent = gateway.send(message)
+    [found] = gateway.look_up(message, max_age_seconds=60).found
+    assert (found.provider_ref, found.status) == (sent.provider_ref, AttemptStatus.SUBMITTED)
+    assert not gateway.look_up(make_message(body="Autre"), max_age_seconds=60).found
+
+
+def test_too_many_waiting_messages_prove_nothing(gateway: OvhGateway) -> None:
+    for n in range(51):
+        gateway.send(make_message(destination=f"+336399801{n:02}"))
+    assert not gateway.look_up(make_message(), max_age_seconds=60).is_answered
+
+
+def test_nobody_listens() -> None:
+    result = BASE.send(make_message())
+    assert (result.outcome, result.is_alert) == (SendOutcome.RETRY, True)
+    assert not BASE.look_up(make_message(), max_age_seconds=60).is_answered
+    assert not BASE.fetch_status("1").is_answered
+    assert not BASE.list_inbound(max_age_seconds=60).is_answered
+    assert not BASE.is_ready()
+
+
+def test_one_deadline_for_the_whole_request() -> None:
+    with raw_server(_drip) as url:
+        gateway = replace(BASE, api_url=f"{url}/1.0", deadline_seconds=0.3)
+        gateway._api._clock_delta = 0.0
+        assert gateway.send(make_message()).outcome is SendOutcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "body", ["", "null", "[]", "{}", "<html", '{"ids": []}', '{"ids": [], "invalidReceivers": []}', '{"ids": null}']
+)
+def test_unreadable_answers_are_unknown(body: str) -> None:
+    raw = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+    with raw_server(_answers(raw)) as url:
+        gateway = replace(BASE, api_url=f"{url}/1.0", deadline_seconds=2)
+        gateway._api._clock_delta = 0.0
+        assert gateway.send(make_message()).outcome is SendOutcome.UNKNOWN
+
+
+def test_the_signature_is_that_of_the_guide() -> None:
+    """Made once with coreutils' sha1sum from the string that OVHcloud's guide describes."""
+    body = json.dumps({"message": "é"})
+    signed = sign(
+        "EgWIz07P0HYwtQDs", "MtSwSrPpNjqfVSmJhLbPyr2i45lSwPU1", "POST", "https://eu.api.ovh.com/1.0/sms", body, "1"
+    )
+    assert signed == "$1$bd41f178b10f2a5c4d1d54c8426fe84f1cb0e9b1"
+
+
+@pytest.mark.parametrize("name", ["application_key", "application_secret", "consumer_key", "service_name"])
+def test_missing_settings_are_named(name: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=f"OVH_{name.upper()}"):
+        replace(BASE, **{name: ""})
+
+
+def test_a_real_address_is_refused_outside_production() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"eu\.api\.ovh\.com"):
+        replace(BASE, api_url="https://eu.api.ovh.com/1.0")
