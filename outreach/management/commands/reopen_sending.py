@@ -21,7 +21,8 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{done.oppositions} oppositions rétablies. {done.uncertain} messages partis depuis la sauvegarde rendus "
             f"à la base, dont {done.confirmed} confirmés par l’opérateur ; {done.kept_aside} gardés pour des contacts "
-            f"pas encore prévus, {done.unknown} pour des campagnes inconnues, {done.quarantined} contacts en quarantaine."
+            f"pas encore prévus, {done.unknown} pour des campagnes inconnues, {done.quarantined} contacts mis en "
+            "quarantaine."
         )
         if not options["by"]:
             self.stdout.write("Les envois restent fermés : les rouvrir dans « État du système », ou avec --by.")

@@ -1,0 +1,61 @@
+"""Where things wait, and since when: one question a step, for the page of the system and for IT's supervision."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from campaigns.enums import CampaignStatus, Channel
+from campaigns.models import ImportStatus
+from outreach.enums import AttemptStatus, EventKind, NightStatus, TouchStatus
+from outreach.rules.pending import Pending, read_table
+from outreach.rules.stopping import TIME_LEFT
+from outreach.stopping import FENCE_CLOSED, FIRST_CONTACTS
+
+# What may leave now: a pause, a closed fence or a wave that waits are decisions, not delays.
+_SENDABLE = f"""outreach_touch t JOIN campaigns_campaign c ON c.id = t.campaign_id
+ AND c.status = '{CampaignStatus.RUNNING}' WHERE t.status = '{TouchStatus.PLANNED}' AND t.channel <> '{Channel.CALL}'"""
+
+QUERIES: dict[str, str] = {
+    "night": f"SELECT count(*), min(started_at) FROM outreach_night WHERE status = '{NightStatus.RUNNING}'",
+    "due": f"""SELECT count(*), min(t.due_at) FROM {_SENDABLE} AND t.due_at <= %(now)s
+        AND t.closes_at > %(now)s + %(time_left)s AND t.expires_at > %(now)s
+        AND NOT {FIRST_CONTACTS} AND NOT {FENCE_CLOSED}
+        AND NOT EXISTS (SELECT 1 FROM outreach_pause s WHERE s.scope IN ('', t.channel) AND s.is_paused)""",
+    "missed": f"""SELECT count(*), min(least(closes_at, expires_at)) FROM outreach_touch
+        WHERE status = '{TouchStatus.PLANNED}' AND least(closes_at, expires_at) <= %(now)s""",
+    "claimed": f"SELECT count(*), min(status_at) FROM outreach_touch WHERE status = '{TouchStatus.CLAIMED}'",
+    "sending": f"SELECT count(*), min(status_at) FROM outreach_touch WHERE status = '{TouchStatus.SENDING}'",
+    "first": f"""SELECT count(*), min(o.at) FROM outreach_canary k
+        JOIN campaigns_audience a ON a.id = k.audience_id AND a.superseded_at IS NULL
+        JOIN campaigns_campaign c ON c.id = a.campaign_id AND c.status = '{CampaignStatus.RUNNING}'
+        JOIN LATERAL (SELECT min(t.due_at) AS at FROM outreach_touch t WHERE t.audience_id = k.audience_id) o
+             ON o.at <= %(now)s
+        WHERE k.released_at IS NULL""",
+    "unconfirmed": f"SELECT count(*), min(status_at) FROM outreach_touch WHERE status = '{TouchStatus.UNCONFIRMED}'",
+    "silent": f"""SELECT count(*), min(o.submitted_at) FROM outreach_touch t
+        JOIN outreach_attempt o ON o.touch_id = t.id AND o.status IN ('{AttemptStatus.SUBMITTED}', '{AttemptStatus.SENT}')
+        WHERE t.status IN ('{TouchStatus.SUBMITTED}', '{TouchStatus.SENT}') AND t.channel = '{Channel.SMS}'
+          AND o.intent_at <= %(now)s - interval '30 minutes' AND o.intent_at > %(now)s - interval '7 days'""",
+    "events": f"""SELECT count(*), min(received_at) FROM outreach_providerevent
+        WHERE applied_at IS NULL AND kind = '{EventKind.STATUS}'""",
+    "inbound": f"""SELECT count(*), min(received_at) FROM outreach_providerevent
+        WHERE applied_at IS NULL AND kind = '{EventKind.INBOUND}'""",
+    "replies": "SELECT count(*), min(received_at) FROM outreach_reply WHERE handled_at IS NULL",
+    "uploads": f"""SELECT count(*), min(started_at) FROM campaigns_populationimport
+        WHERE status IN ('{ImportStatus.WAITING}', '{ImportStatus.RUNNING}')""",
+    "calls": "SELECT count(*), min(held_until) FROM outreach_call WHERE done_at IS NULL AND held_until <= %(now)s",
+    "quarantine": f"SELECT count(*), min(status_at) FROM outreach_touch WHERE status = '{TouchStatus.QUARANTINED}'",
+}
+
+
+def read_pending(*, now: datetime) -> list[Pending]:
+    """How many wait at each step and since when, in the order of ``rules.pending.STEPS``."""
+    return read_table({code: _read(query, now=now, time_left=TIME_LEFT) for code, query in QUERIES.items()}, now=now)
+
+
+def _read(query: str, **values: Any) -> tuple[int, datetime | None]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        count, oldest_at = cursor.fetchone()
+    return int(count), oldest_at
