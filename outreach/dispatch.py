@@ -6,32 +6,35 @@ The numbered points (``reached``) are where the fault tests kill the process.
 import logging
 import secrets
 import time
-from collections.abc import Mapping, Sequence, Set
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
-from campaigns.bad_destinations import Finding, record_bad_destinations
-from campaigns.enums import OppositionSource
+from campaigns.enums import Channel
 from campaigns.locks import lock_people
 from campaigns.models import Allocataire, Step, read_now
-from campaigns.oppositions import record_opposition
-from campaigns.rules.messages import MissingValue
+from campaigns.rules.messages import MissingValue, sms_parts
 from outreach import dispatch_sql as sql
+from outreach.answers import Listener
+from outreach.channels.failover import THROTTLED
 from outreach.channels.ports import Gateway, OutgoingMessage, SendOutcome, SendResult
 from outreach.channels.registry import gateway_for
+from outreach.channels.wire import Wire
 from outreach.enums import Suppression
 from outreach.fence import may_send, note_departures
+from outreach.intents import Claimed, Draft, Intent
+from outreach.pacing import Pacer, pacer_for
 from outreach.recording import Answer, record_answers
-from outreach.rules.delivery import Action, action_for, bad_number_reason
+from outreach.rules.pacing import LONGEST_WAIT
 from outreach.rules.retry import CLAIM_LEASE, CRASH_MARGIN
 from outreach.rules.stopping import WAITS_ALONE
 from outreach.sending_journal import Departure
+from outreach.statements import run_statement
 from outreach.stopping import Content, read_contents, stopping_values
 from outreach.texts import write_text
 
@@ -39,35 +42,9 @@ logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 32
 MAX_VALID_SECONDS = 1800  # an operator that is late by more must not send
-GATHER_SECONDS = 0.02  # answers that come close together are recorded together
-
-
-@dataclass(frozen=True)
-class Claimed:
-    id: int
-    campaign_id: int
-    step_id: int
-    allocataire_id: int
-    destination: str
-    destination_hash: str
-    attempts: int  # real ones so far
-    crashes: int  # claims that ended with their worker
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A contact whose text is written. Its attempt exists once the intent is committed under that identifier."""
-
-    claimed: Claimed
-    attempt_uuid: UUID
-    subject: str
-    body: str
-
-
-@dataclass(frozen=True)
-class Intent:
-    claimed: Claimed
-    message: OutgoingMessage
+GATHER_SECONDS = 0.005  # answers that come close together are recorded together
+LEISURE_SECONDS = 0.25  # the same, when the operator's contract is what is waited for
+PATIENCE_SECONDS = 0.1
 
 
 @dataclass
@@ -85,20 +62,22 @@ class DispatchReport:
         return self.sent + self.refused + self.retried + self.unconfirmed
 
 
-def dispatch_due(*, channel: str, worker: str, deadline_seconds: float) -> DispatchReport:
-    """Send what is due on a channel until nothing is left or the deadline has passed; any number may run at once.
+def dispatch_due(
+    *, channel: str, worker: str, deadline_seconds: float, is_stopping: Callable[[], bool] = lambda: False
+) -> DispatchReport:
+    """Send what is due on a channel until nothing is left, the deadline has passed or ``is_stopping`` says so.
 
-    Whatever interrupts it, what was claimed and not decided is given back; what was decided is recorded, or left
-    for ``reconciliation``.
+    Any number may run at once. Whatever interrupts it, what was claimed and not decided is given back; what was
+    decided is recorded, or left for ``reconciliation``.
     """
     if not may_send(now=read_now()):
         return DispatchReport(stopped={"fence_closed": 1})
-    run = _Run(channel, f"{worker[:60]}#{secrets.token_hex(6)}", time.monotonic() + deadline_seconds)
-    with ThreadPoolExecutor(settings.SMS_CONNECTIONS, thread_name_prefix="wire") as pool:
-        try:
-            run.send_all(pool)
-        finally:
-            run.finish()
+    stop_at = time.monotonic() + deadline_seconds
+    run = _Run(channel, f"{worker[:60]}#{secrets.token_hex(6)}", lambda: time.monotonic() >= stop_at or is_stopping())
+    try:
+        run.send_all()
+    finally:
+        run.finish()
     logger.info("dispatched channel=%s attempts=%s stopped=%s", channel, run.report.attempts, run.report.stopped)
     return run.report
 
@@ -106,43 +85,78 @@ def dispatch_due(*, channel: str, worker: str, deadline_seconds: float) -> Dispa
 class _Run:
     """One dispatcher at work: its claims, its requests on the wire, and the campaigns it found it may not send."""
 
-    def __init__(self, channel: str, claimer: str, stop_at: float) -> None:
+    def __init__(self, channel: str, claimer: str, is_over: Callable[[], bool]) -> None:
         self.channel = channel
         self.claimer = claimer
-        self.stop_at = stop_at
+        self.is_over = is_over
+        self.slots = settings.SMS_CONNECTIONS
         self.gateway: Gateway = gateway_for(channel)
+        self.pacers: dict[str, Pacer] = {}
+        self.listener = Listener(channel)
         self.report = DispatchReport()
         self.held: set[int] = set()
         self.contents: dict[int, Content] = {}
-        self.on_the_wire: dict[Future[SendResult], Intent] = {}
+        self.on_the_wire: dict[UUID, Intent] = {}
+        self.wire = Wire(self.slots, _send)
 
-    def send_all(self, pool: ThreadPoolExecutor) -> None:
-        slots = settings.SMS_CONNECTIONS
+    def send_all(self) -> None:
         more = True
         while more or self.on_the_wire:
-            more = more and time.monotonic() < self.stop_at
-            free = slots - len(self.on_the_wire)
-            if more and free * 2 >= slots:
-                more = self._fill(pool, min(free, BATCH_SIZE))
+            more = more and not self.is_over() and self._fill()
             self._record_answers()
 
     def finish(self) -> None:
         """Wait for what is on the wire (each request has its own deadline) and give the rest back."""
         while self.on_the_wire:
             self._record_answers()
-        _execute(sql.RELEASE, claimer=self.claimer, kept=[])
+        self.wire.close()
+        run_statement(sql.RELEASE, claimer=self.claimer, kept=[])
 
-    def _fill(self, pool: ThreadPoolExecutor, size: int) -> bool:
-        """Put a batch on the wire; False when nothing more can be claimed."""
+    @property
+    def free(self) -> int:
+        return self.slots - len(self.on_the_wire)
+
+    def _fill(self) -> bool:
+        """Put a batch on the wire when there is room for one; False when nothing more can be claimed."""
+        if self.free < min(BATCH_SIZE, self.slots // 4):
+            return True
         self.gateway = gateway_for(self.channel)  # its name goes into the intents: one operator for a whole batch
-        claimed = self._claim(size)
+        room = self._pacer(self.gateway).room()
+        if not room:
+            return True
+        claimed = self._claim(min(self.free, BATCH_SIZE, room))
         reached("1-claimed")
-        for intent in self._decide(self._render(claimed)):
-            self.on_the_wire[pool.submit(_send, self.gateway, intent.message)] = intent
+        drafts = self._render(claimed)
+        self._leave(self._decide(self._leave_out(drafts, room)))
         return bool(claimed)
 
+    def _pacer(self, gateway: Gateway) -> Pacer:
+        if gateway.name not in self.pacers:
+            self.pacers[gateway.name] = pacer_for(provider=gateway.name, channel=self.channel)
+        return self.pacers[gateway.name]
+
+    def _leave_out(self, drafts: dict[int, Draft], room: int) -> dict[int, Draft]:
+        """The drafts that may leave soon, by their segments; the others are given back, to be decided when they may."""
+        kept: dict[int, Draft] = {}
+        for touch_id, draft in drafts.items():
+            if kept and draft.segments > room:
+                run_statement(sql.RELEASE, claimer=self.claimer, kept=list(kept))
+                return kept
+            kept[touch_id] = draft
+            room -= draft.segments
+        return kept
+
+    def _leave(self, intents: Sequence[Intent]) -> None:
+        """Each at the instant that the operator's contract allows."""
+        if not intents:
+            return
+        instants = self._pacer(intents[0].gateway).reserve([intent.segments for intent in intents])
+        for intent, at in zip(intents, instants, strict=True):
+            self.on_the_wire[intent.message.attempt_uuid] = intent
+            self.wire.leave(intent.gateway, intent.message, at)
+
     def _claim(self, size: int) -> list[Claimed]:
-        rows = _execute(
+        rows = run_statement(
             sql.CLAIM, claimer=self.claimer, channel=self.channel, held=list(self.held), size=size, lease=CLAIM_LEASE,
             **stopping_values(),
         )  # fmt: skip
@@ -151,7 +165,7 @@ class _Run:
         if suspect is None:
             return claimed
         # Its worker died holding it: it goes alone, so that it takes nobody with it if it kills again.
-        _execute(sql.RELEASE, claimer=self.claimer, kept=[suspect.id])
+        run_statement(sql.RELEASE, claimer=self.claimer, kept=[suspect.id])
         return [suspect]
 
     def _render(self, claimed: Sequence[Claimed]) -> dict[int, Draft]:
@@ -161,7 +175,7 @@ class _Run:
         drafts, missing = {}, []
         for row in claimed:
             try:
-                drafts[row.id] = _draft(
+                drafts[row.id] = self._draft(
                     row, self.contents[row.campaign_id].steps[row.step_id], people[row.allocataire_id]
                 )
             except MissingValue:
@@ -169,7 +183,7 @@ class _Run:
             except Exception:
                 logger.exception("text not rendered touch=%s", row.id)
         if missing:
-            _execute(sql.SUPPRESS, claimer=self.claimer, touches=missing, reason=Suppression.MISSING_VALUE.value)
+            run_statement(sql.SUPPRESS, claimer=self.claimer, touches=missing, reason=Suppression.MISSING_VALUE.value)
             self._count_stop("missing_value", len(missing))
         return drafts
 
@@ -188,7 +202,7 @@ class _Run:
             lock_people(
                 persons={row.allocataire_id for row in rows}, destinations=[row.destination_hash for row in rows]
             )
-            verdicts = _execute(
+            verdicts = run_statement(
                 sql.DECIDE,
                 touches=list(drafts),
                 uuids=[draft.attempt_uuid for draft in drafts.values()],
@@ -220,52 +234,65 @@ class _Run:
         intents = []
         for touch_id, campaign_id, code, effect, seconds_left in verdicts:
             if effect == "SEND":
-                intents.append(_intent(drafts[touch_id], seconds_left))
+                intents.append(self._intent(drafts[touch_id], seconds_left))
                 continue
             self._count_stop(code, 1)
             if effect == "HOLD" and code not in WAITS_ALONE:
                 self.held.add(campaign_id)
         return intents
 
+    def _draft(self, claimed: Claimed, step: Step, person: Mapping[str, Any]) -> Draft:
+        attempt_uuid = uuid4()
+        subject, body = write_text(step=step, person=person, attempt_uuid=attempt_uuid)
+        segments = sms_parts(body).segments if self.channel == Channel.SMS else 1
+        return Draft(claimed, attempt_uuid, subject, body, segments)
+
+    def _intent(self, draft: Draft, seconds_left: int) -> Intent:
+        message = OutgoingMessage(
+            attempt_uuid=draft.attempt_uuid,
+            destination=draft.claimed.destination,
+            subject=draft.subject,
+            body=draft.body,
+            valid_seconds=min(seconds_left, MAX_VALID_SECONDS),
+        )
+        return Intent(draft.claimed, message, draft.segments, self.gateway, time.monotonic())
+
     def _count_stop(self, code: str, number: int) -> None:
         self.report.stopped[code] = self.report.stopped.get(code, 0) + number
 
     def _record_answers(self) -> None:
         """Write down the answers that came, and free their places."""
-        if not self.on_the_wire:
+        is_at_leisure = self.free * 2 >= self.slots and not self._pacer(self.gateway).is_open
+        arrived = self.wire.collect(
+            patience=PATIENCE_SECONDS, gather=LEISURE_SECONDS if is_at_leisure else GATHER_SECONDS
+        )
+        if not arrived:
             return
-        done, rest = wait(self.on_the_wire, return_when=FIRST_COMPLETED)
-        if rest:
-            done |= wait(rest, timeout=GATHER_SECONDS).done
         reached("5-answered")
+        answered = [(self.on_the_wire[one.attempt_uuid], one.result) for one in arrived]
+        results = self._judge_late([intent for intent, result in answered if result is None])
+        results += [(intent, result) for intent, result in answered if result is not None]
+        self._slow_down(results)
         now = read_now()
-        results = [(self.on_the_wire[future], future.result()) for future in done]
-        for intent, result in results:
-            if action_for(result.error_code) == Action.OPPOSE:
-                self._oppose(intent, now)
-        record_bad_destinations(findings=self._bad_numbers(results), now=now)
+        self.listener.heed(results, now=now)
         record_answers(answers=[_answer(intent, result) for intent, result in results], now=now)
         reached("6-recorded")
-        for future in done:
-            del self.on_the_wire[future]
-            self._count(future.result())
+        for intent, result in results:
+            del self.on_the_wire[intent.message.attempt_uuid]
+            self._count(result)
 
-    def _bad_numbers(self, results: Sequence[tuple[Intent, SendResult]]) -> list[Finding]:
-        return [
-            Finding(intent.claimed.allocataire_id, intent.claimed.destination, self.channel, reason)
-            for intent, result in results
-            if (reason := bad_number_reason(result.error_code))
-        ]
+    def _judge_late(self, late: Sequence[Intent]) -> list[tuple[Intent, SendResult]]:
+        """What missed its instant takes another one, unless it was decided too long ago: then it has not left."""
+        oldest = time.monotonic() - LONGEST_WAIT
+        for name in {intent.gateway.name for intent in late}:
+            self._leave([i for i in late if i.gateway.name == name and i.decided_at >= oldest])
+        too_late = SendResult(SendOutcome.RETRY, error_code="PACE")
+        return [(intent, too_late) for intent in late if intent.decided_at < oldest]
 
-    def _oppose(self, intent: Intent, now: datetime) -> None:
-        """The person refused at the operator's: known before the answer is written, so that no crash loses it."""
-        record_opposition(
-            allocataire_ids=[intent.claimed.allocataire_id],
-            channel=self.channel,
-            source=OppositionSource.OPERATOR,
-            now=now,
-            destination=intent.claimed.destination,
-        )
+    def _slow_down(self, results: Sequence[tuple[Intent, SendResult]]) -> None:
+        for intent, result in results:
+            if result.error_code in THROTTLED:
+                self._pacer(intent.gateway).slow_down(result.retry_after)
 
     def _count(self, result: SendResult) -> None:
         name = {
@@ -279,22 +306,6 @@ class _Run:
 
 def reached(point: str) -> None:
     """A place where a process may die: named so that the fault tests can make it so."""
-
-
-def _draft(claimed: Claimed, step: Step, person: Mapping[str, Any]) -> Draft:
-    attempt_uuid = uuid4()
-    return Draft(claimed, attempt_uuid, *write_text(step=step, person=person, attempt_uuid=attempt_uuid))
-
-
-def _intent(draft: Draft, seconds_left: int) -> Intent:
-    message = OutgoingMessage(
-        attempt_uuid=draft.attempt_uuid,
-        destination=draft.claimed.destination,
-        subject=draft.subject,
-        body=draft.body,
-        valid_seconds=min(seconds_left, MAX_VALID_SECONDS),
-    )
-    return Intent(draft.claimed, message)
 
 
 def _answer(intent: Intent, result: SendResult) -> Answer:
@@ -311,9 +322,3 @@ def _send(gateway: Gateway, message: OutgoingMessage) -> SendResult:
     except Exception as error:
         logger.error("gateway failed attempt=%s error=%s", message.attempt_uuid, type(error).__name__)
         return SendResult(outcome=SendOutcome.UNKNOWN, error_code=type(error).__name__)
-
-
-def _execute(statement: str, **values: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return cursor.fetchall() if cursor.description else []

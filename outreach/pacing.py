@@ -4,6 +4,7 @@ Nobody holds that row while thinking: it is read, the instants are computed (``r
 if nobody has written it since. A worker that dies takes nothing with it but the instants it had reserved.
 """
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -17,7 +18,7 @@ from outreach.statements import run_statement
 
 FIELDS = ("rate", "ceiling", "changed_at", "cut_at", "next_at", "held_until")
 READ = f"""
-SELECT {", ".join(FIELDS)}, recent, version, extract(epoch FROM clock_timestamp())::float8
+SELECT {", ".join(FIELDS)}, recent::text, version, extract(epoch FROM clock_timestamp())::float8
   FROM outreach_providerpace WHERE provider = %(provider)s"""
 CREATE = """
 INSERT INTO outreach_providerpace (provider, contract, rate, ceiling, changed_at, cut_at, next_at, held_until, recent,
@@ -35,6 +36,10 @@ FAR = 30.0  # a reservation further than that was made by a clock that has gone 
 class Pacer(Protocol):
     """Who says when messages may leave. Instants are those of ``time.monotonic()`` in this process."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether something may well leave soon: False when it is known to be useless to ask."""
+
     def room(self) -> int:
         """How many messages of one segment may leave soon enough to be decided now."""
 
@@ -47,6 +52,8 @@ class Pacer(Protocol):
 
 class Unpaced:
     """An operator without a contract in segments a second."""
+
+    is_open = True
 
     def room(self) -> int:
         return UNPACED_ROOM
@@ -64,10 +71,18 @@ class SharedPacer:
     def __init__(self, provider: str, contract: float) -> None:
         self.provider, self.contract = provider, contract
         self._ahead = float("-inf")  # of the database's clock on ours, by the quickest answer: never overestimated
+        self._asks_again_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return time.monotonic() >= self._asks_again_at
 
     def room(self) -> int:
+        if not self.is_open:
+            return 0
         pace, _, now = self._read()
-        return rules.room(pace, contract=self.contract, now=now)
+        self._asks_again_at = pace.opens_at - rules.REFILL - self._ahead
+        return rules.room(pace, contract=self.contract, now=now) if self.is_open else 0
 
     def reserve(self, sizes: Sequence[int]) -> list[float]:
         instants = self._change(lambda pace, now: rules.reserve(pace, sizes, contract=self.contract, now=now))
@@ -90,6 +105,7 @@ class SharedPacer:
                 WRITE, provider=self.provider, contract=self.contract, version=version, recent=Jsonb(changed.recent),
                 **values,
             ):  # fmt: skip
+                self._asks_again_at = changed.opens_at - rules.REFILL - self._ahead
                 return instants
 
     def _read(self) -> tuple[Pace, int, float]:
@@ -100,7 +116,8 @@ class SharedPacer:
         here = time.monotonic()
         self._ahead = max(self._ahead, said_at - here)
         now = here + self._ahead
-        pace = Pace(*numbers, tuple((at, segments) for at, segments in recent))
+        known = dict(zip(FIELDS, numbers, strict=True))
+        pace = Pace(**known, recent=tuple((at, segments) for at, segments in json.loads(recent)))
         return (Pace() if pace.next_at > now + FAR else pace), version, now
 
 

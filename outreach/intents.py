@@ -1,0 +1,40 @@
+"""A contact on its way out: claimed, then written, then decided."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from outreach.channels.ports import Gateway, OutgoingMessage
+
+
+@dataclass(frozen=True)
+class Claimed:
+    id: int
+    campaign_id: int
+    step_id: int
+    allocataire_id: int
+    destination: str
+    destination_hash: str
+    attempts: int  # real ones so far
+    crashes: int  # claims that ended with their worker
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A contact whose text is written. Its attempt exists once the intent is committed under that identifier."""
+
+    claimed: Claimed
+    attempt_uuid: UUID
+    subject: str
+    body: str
+    segments: int
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A contact that nothing stops: committed, it is for its operator alone. ``decided_at``: ``time.monotonic()``."""
+
+    claimed: Claimed
+    message: OutgoingMessage
+    segments: int
+    gateway: Gateway
+    decided_at: float
