@@ -19,7 +19,7 @@ from campaigns.models import BadDestination, Campaign, Opposition
 from campaigns.rules.contactability import AGE_BANDS, OLDEST_BAND, UNKNOWN_AGE, UNKNOWN_EPCI, arm_channels
 from campaigns.rules.draw import SEPARATOR
 from campaigns.rules.keyed_hash import KEYED_HASH_SQL, hash_pads
-from campaigns.segments import matching
+from campaigns.segments import matching_ids
 
 CREATE = """
 DROP TABLE IF EXISTS candidate;
@@ -188,7 +188,7 @@ def _refusals() -> str:
 
 def _select_ids(criteria: Any, night_on: date) -> tuple[str, Sequence[Any]]:
     try:
-        return matching(criteria, today=night_on).order_by().values("pk").query.sql_with_params()
+        return matching_ids(criteria, today=night_on).query.sql_with_params()
     except EmptyResultSet:  # Django sees by itself that nobody can match
         return "SELECT NULL::bigint WHERE false", ()
 

@@ -1,14 +1,17 @@
-"""The one compiler: a criteria tree becomes one query. Preview, simulation and freeze all call ``matching``.
+"""The one compiler: a criteria tree becomes one query. Preview, simulation and freeze all call ``matching_ids``.
 
-Every leaf is two-valued (an unknown fact is false, never NULL), so that « not » is an exact complement.
+Every leaf is two-valued (an unknown fact is false, never NULL), so that « not » is an exact complement. It reads the
+narrow row of ``SelectionRow``, and joins the person's whole row (``allocataire__…``) only for what that one lacks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from functools import cached_property
 from typing import Any
 
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, TextField, Value, When
 from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, In, IsNull, LessThan, LessThanOrEqual
 from django.utils import timezone
 
@@ -19,9 +22,14 @@ from campaigns.models import (
     ContactFact,
     Epci,
     ExtraAttribute,
+    HasAnyBit,
     ImportedList,
     ListEntry,
+    Never,
+    PrestationBits,
     Segment,
+    SelectionCode,
+    SelectionRow,
 )
 from campaigns.models.expressions import AnyDateWithin, JsonNumber, JsonText
 from campaigns.rules.criteria import (
@@ -44,6 +52,7 @@ from campaigns.rules.criteria_catalogue import (
 # A DTR may be declared up to 45 days before its due date; what arrived earlier was the previous quarter's.
 DTR_OPENS_BEFORE = timedelta(days=45)
 DAR_OPENS_BEFORE = timedelta(days=180)
+_NO_CODE = -1
 
 
 def load_catalogue(*, writing: Segment | None = None) -> Catalogue:
@@ -93,9 +102,18 @@ def matching(criteria: Mapping[str, Any], *, today: date) -> QuerySet[Allocatair
 
     Raises ``InvalidCriteria`` with every problem.
     """
+    return Allocataire.objects.filter(pk__in=matching_ids(criteria, today=today))
+
+
+def matching_ids(criteria: Mapping[str, Any], *, today: date) -> QuerySet[SelectionRow, Any]:
+    """The same people by their number, for a statement that joins them to what it needs. Raises as ``matching``."""
+    return _select(criteria, today).values("pk")
+
+
+def _select(criteria: Mapping[str, Any], today: date) -> QuerySet[SelectionRow]:
     catalogue = _load_for(criteria)
     tree = expand_or_refuse(criteria, catalogue)
-    return Allocataire.objects.filter(_compile(tree, catalogue, today))
+    return SelectionRow.objects.filter(_compile(tree, catalogue, _Terms(today)))
 
 
 def expand_criteria(criteria: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -105,17 +123,17 @@ def expand_criteria(criteria: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def count_matching(criteria: Mapping[str, Any], *, today: date) -> int:
     """How many people meet the criteria on ``today``."""
-    return matching(criteria, today=today).count()
+    return _select(criteria, today).count()
 
 
 def holding(nodes: Sequence[Mapping[str, Any]], *, allocataire_id: int, today: date) -> list[bool]:
     """Which of these valid, expanded criteria one person meets: what ``matching`` compiles, in one query."""
-    catalogue = _load_facts()
+    catalogue, terms = _load_facts(), _Terms(today, is_lazy=True)
     verdicts = {
-        f"holds_{place}": Case(When(_compile(node, catalogue, today), then=Value(True)), default=Value(False))
+        f"holds_{place}": Case(When(_compile(node, catalogue, terms), then=Value(True)), default=Value(False))
         for place, node in enumerate(nodes)
     }
-    return list(Allocataire.objects.order_by().annotate(**verdicts).values_list(*verdicts).get(pk=allocataire_id))
+    return list(SelectionRow.objects.annotate(**verdicts).values_list(*verdicts).get(pk=allocataire_id))
 
 
 def explain_criteria(criteria: Mapping[str, Any]) -> str:
@@ -142,14 +160,40 @@ def _with_commune_names(catalogue: Catalogue, criteria: Mapping[str, Any]) -> Ca
     return catalogue.extended([replace(field, choices=names)])
 
 
-def _compile(node: Mapping[str, Any], catalogue: Catalogue, today: date) -> Q:
+class _Terms:
+    """What the leaves are compiled with: the day, and the numbers that stand for words.
+
+    They are read first, once: the planner counts better with numbers that it sees. ``is_lazy``: one person is asked
+    about, PostgreSQL looks them up.
+    """
+
+    def __init__(self, today: date, *, is_lazy: bool = False) -> None:
+        self.today = today
+        self._is_lazy = is_lazy
+
+    def codes(self, kind: str, values: Any) -> Any:
+        """The numbers of these words; one that stands for nothing where nobody was ever given the word."""
+        if self._is_lazy or kind == "commune_id":
+            found = (
+                SelectionCode.objects.filter(kind=kind, value__in=values).order_by().values_list("number", flat=True)
+            )
+            return found if self._is_lazy else list(found) or [_NO_CODE]
+        return [self._known.get((kind, value), _NO_CODE) for value in values]
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, str], int]:
+        rows = SelectionCode.objects.exclude(kind="commune_id").values_list("kind", "value", "number")
+        return {(kind, value): number for kind, value, number in rows}
+
+
+def _compile(node: Mapping[str, Any], catalogue: Catalogue, terms: _Terms) -> Q:
     if "not" in node:
-        return ~_compile(node["not"], catalogue, today)
+        return ~_compile(node["not"], catalogue, terms)
     for key, connector in (("all", Q.AND), ("any", Q.OR)):
         if key in node:
-            return Q(*(_compile(child, catalogue, today) for child in node[key]), _connector=connector)
+            return Q(*(_compile(child, catalogue, terms) for child in node[key]), _connector=connector)
     field = catalogue.fields[node["field"]]
-    return _COMPILERS[field.type](field, node["op"], node.get("value"), today)
+    return _COMPILERS[field.type](field, node["op"], node.get("value"), terms)
 
 
 _LOOKUPS = {"gte": GreaterThanOrEqual, "lte": LessThanOrEqual, "gt": GreaterThan, "lt": LessThan}
@@ -165,19 +209,21 @@ def _compare(expression: Any, op: str, value: Any) -> Q:
     return Q(IsNull(expression, False)) & Q(_LOOKUPS[op](expression, value))
 
 
-def _number(field: Field, op: str, value: Any, _today: date) -> Q:
+def _number(field: Field, op: str, value: Any, _terms: _Terms) -> Q:
     is_extra = field.code.startswith(EXTRA_PREFIX)
-    return _compare(JsonNumber(F("extra"), field.key) if is_extra else F(field.key), op, value)
+    return _compare(JsonNumber(F("allocataire__extra"), field.key) if is_extra else F(field.key), op, value)
 
 
-def _age(field: Field, op: str, value: Any, today: date) -> Q:
-    first, last = _birth_bounds(op, value, today)
-    return Q(**{f"{field.key}__isnull": False, f"{field.key}__range": (first, last)})
+def _age(field: Field, op: str, value: Any, terms: _Terms) -> Q:
+    first, last = _birth_bounds(op, value, terms.today)
+    return Q(**{f"{field.key}__range": (first, last)})
 
 
-def _child_age(field: Field, op: str, value: Any, today: date) -> Q:
-    first, last = _birth_bounds(op, value, today)
-    return Q(AnyDateWithin(F(field.key), Value(first), Value(min(last, today))))  # a child to be born has no age
+def _child_age(field: Field, op: str, value: Any, terms: _Terms) -> Q:
+    first, last = _birth_bounds(op, value, terms.today)
+    return Q(
+        AnyDateWithin(F(f"allocataire__{field.key}"), Value(first), Value(min(last, terms.today)))
+    )  # a child to be born has no age
 
 
 def _birth_bounds(op: str, value: Any, today: date) -> tuple[date, date]:
@@ -201,89 +247,100 @@ def years_before(day: date, years: int) -> date:
         return day.replace(year=day.year - years, day=28)
 
 
-def _date(field: Field, op: str, value: Any, today: date) -> Q:
-    expression: Any = F(field.key)
-    as_bound: Callable[[Any], Any] = lambda each: _resolve(each, today)  # noqa: E731
+def _date(field: Field, op: str, value: Any, terms: _Terms) -> Q:
     if "." in field.code:
-        # ISO dates kept as text compare in the order of time; a value of any other shape never breaks the query.
-        expression = JsonText(F("prestations" if field.code.startswith(SINCE_PREFIX) else "extra"), field.key)
-        as_bound = lambda each: Value(_resolve(each, today).isoformat())  # noqa: E731
+        return _date_in_json(field, op, value, terms)
+    known = Q(LessThan(F(field.key), Never()))
+    if op in ("is_set", "is_not_set"):
+        return known if op == "is_set" else ~known
+    if op in ("eq", "between"):
+        low, high = value if op == "between" else (value, value)
+        return Q(**{f"{field.key}__range": (_resolve(low, terms.today), _resolve(high, terms.today))})
+    compared = Q(**{f"{field.key}__{op}": _resolve(value, terms.today)})
+    return compared if op in ("lte", "lt") else compared & known
+
+
+def _date_in_json(field: Field, op: str, value: Any, terms: _Terms) -> Q:
+    """ISO dates kept as text compare in the order of time; a value of any other shape never breaks the query."""
+    column = "prestations" if field.code.startswith(SINCE_PREFIX) else "extra"
+    expression = JsonText(F(f"allocataire__{column}"), field.key)
     if op in ("is_set", "is_not_set"):
         return Q(IsNull(expression, op == "is_not_set"))
-    return _compare(expression, op, [as_bound(each) for each in value] if op == "between" else as_bound(value))
+    days = [Value(_resolve(each, terms.today).isoformat()) for each in (value if op == "between" else [value])]
+    return _compare(expression, op, days if op == "between" else days[0])
 
 
 def _resolve(value: Any, today: date) -> date:
     return today + timedelta(days=value["days"]) if isinstance(value, dict) else date.fromisoformat(value)
 
 
-def _name(field: Field, op: str, value: Any, today: date) -> Q:
+def _name(field: Field, op: str, value: Any, terms: _Terms) -> Q:
     if op in ("ne", "not_in", "is_not_set"):
-        return ~_name(field, {"ne": "eq", "not_in": "in", "is_not_set": "is_set"}[op], value, today)
+        return ~_name(field, {"ne": "eq", "not_in": "in", "is_not_set": "is_set"}[op], value, terms)
     if field.column == "commune_id":
-        return _territory(field, op, value)
+        return _territory(field, op, value, terms)
     if field.code.startswith(EXTRA_PREFIX):
         return _extra_text(field, op, value)
     if op == "is_set":
-        return ~Q(**{field.key: ""})
-    return Q(**{f"{field.key}__in": value if op == "in" else [value]})
+        return ~Q(**{field.key: 0})
+    return Q(**{f"{field.key}__in": terms.codes(field.key, value if op == "in" else [value])})
 
 
 def _extra_text(field: Field, op: str, value: Any) -> Q:
-    text = JsonText(F("extra"), field.key)
+    text = JsonText(F("allocataire__extra"), field.key)
     if op == "is_set":
         return Q(IsNull(text, False)) & Q(GreaterThan(text, Value("")))
     return Q(IsNull(text, False)) & Q(In(text, value if op == "in" else [value]))
 
 
-def _territory(field: Field, op: str, value: Any) -> Q:
-    """By commune code; EPCI and department go through the communes they hold, without a join."""
-    known = Q(commune_id__isnull=False)
-    if field.code == "commune":
-        return known if op == "is_set" else known & Q(commune_id__in=value if op == "in" else [value])
-    column = "epci_id" if field.code == "epci" else "department"
+def _territory(field: Field, op: str, value: Any, terms: _Terms) -> Q:
+    """By commune; EPCI and department go through the communes they hold, without a join."""
     values = value if op == "in" else [value]
+    if field.code == "commune":
+        return ~Q(commune_id=0) if op == "is_set" else Q(commune_id__in=terms.codes("commune_id", values))
+    column = "epci_id" if field.code == "epci" else "department"
     inside = Q(**{f"{column}__isnull": False}) if op == "is_set" else Q(**{f"{column}__in": values})
-    return known & Q(commune_id__in=Commune.objects.filter(inside).order_by().values("code"))
+    return Q(commune_id__in=terms.codes("commune_id", Commune.objects.filter(inside).order_by().values("code")))
 
 
-def _boolean(field: Field, _op: str, value: bool, _today: date) -> Q:
-    yes = _SPECIAL_YES[field.code]() if field.code in _SPECIAL_YES else _stored_yes(field)
+def _boolean(field: Field, _op: str, value: bool, terms: _Terms) -> Q:
+    yes = _SPECIAL_YES[field.code](terms) if field.code in _SPECIAL_YES else _stored_yes(field)
     return yes if value else ~yes
 
 
 def _stored_yes(field: Field) -> Q:
     if field.code.startswith(EXTRA_PREFIX):
-        return Q(extra__contains={field.key: True})
+        return Q(allocataire__extra__contains={field.key: True})
     return Q(**{field.key: True})
 
 
 def _awaited(due: str, received: str, opens_before: timedelta) -> Q:
     """Due, and nothing received since the declaration opened."""
-    stale = Q(**{f"{received}__lt": F(due) - opens_before})
-    return Q(**{f"{due}__isnull": False}) & (Q(**{f"{received}__isnull": True}) | stale)
+    late = Q(LessThan(F(received), F(due) - opens_before)) | Q(GreaterThanOrEqual(F(received), Never()))
+    return Q(LessThan(F(due), Never())) & late
 
 
-_SPECIAL_YES: Mapping[str, Callable[[], Q]] = {
-    "isolated": lambda: Q(family_situation__in=ISOLATED_SITUATIONS),
-    "has_email": lambda: ~Q(email=""),
-    "has_mobile": lambda: ~Q(mobile=""),
-    "has_landline": lambda: ~Q(landline=""),
-    "dtr_missing": lambda: _awaited("dtr_due_on", "dtr_received_on", DTR_OPENS_BEFORE),
-    "dar_missing": lambda: _awaited("dar_due_on", "dar_received_on", DAR_OPENS_BEFORE),
+_SPECIAL_YES: Mapping[str, Callable[[_Terms], Q]] = {
+    "isolated": lambda terms: Q(family_situation__in=terms.codes("family_situation", ISOLATED_SITUATIONS)),
+    "has_email": lambda _: Q(has_email=True),
+    "has_mobile": lambda _: Q(has_mobile=True),
+    "has_landline": lambda _: Q(has_landline=True),
+    "dtr_missing": lambda _: _awaited("dtr_due_on", "dtr_received_on", DTR_OPENS_BEFORE),
+    "dar_missing": lambda _: _awaited("dar_due_on", "dar_received_on", DAR_OPENS_BEFORE),
 }
 
 
-def _prestation(field: Field, op: str, value: Any, _today: date) -> Q:
+def _prestation(field: Field, op: str, value: Any, _terms: _Terms) -> Q:
     if op in ("has_not", "has_none"):
-        return ~_prestation(field, "has" if op == "has_not" else "has_any", value, _today)
-    return Q(prestations__has_key=value) if op == "has" else Q(prestations__has_any_keys=value)
+        return ~_prestation(field, "has" if op == "has_not" else "has_any", value, _terms)
+    held = Value([value] if op == "has" else value, ArrayField(TextField()))
+    return Q(HasAnyBit(F(field.key), PrestationBits(held)))
 
 
-def _history(_field: Field, op: str, value: Any, today: date) -> Q:
+def _history(_field: Field, op: str, value: Any, terms: _Terms) -> Q:
     """Contacts planned, sent or delivered since local midnight ``days`` days ago; released ones do not count."""
     detail = value if isinstance(value, dict) else {"days": value}
-    since = timezone.make_aware(datetime.combine(today - timedelta(days=detail["days"]), time.min))
+    since = timezone.make_aware(datetime.combine(terms.today - timedelta(days=detail["days"]), time.min))
     facts = ContactFact.objects.filter(allocataire=OuterRef("pk"), at__gte=since, state__in=FactState.counted())
     if detail.get("outcome"):
         facts = facts.filter(_FOLLOWED[detail["outcome"]])
@@ -301,12 +358,12 @@ _FOLLOWED: Mapping[str, Q] = {
 }
 
 
-def _list(_field: Field, op: str, value: Any, _today: date) -> Q:
+def _list(_field: Field, op: str, value: Any, _terms: _Terms) -> Q:
     entries = ListEntry.objects.filter(allocataire=OuterRef("pk"), imported_list__code__in=value)
     return Q(Exists(entries)) if op == "in" else ~Q(Exists(entries))
 
 
-_COMPILERS: Mapping[FieldType, Callable[[Field, str, Any, date], Q]] = {
+_COMPILERS: Mapping[FieldType, Callable[[Field, str, Any, _Terms], Q]] = {
     FieldType.NUMBER: _number,
     FieldType.AGE: _age,
     FieldType.CHILD_AGE: _child_age,

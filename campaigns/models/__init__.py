@@ -10,6 +10,7 @@ from campaigns.models.opposition import Opposition
 from campaigns.models.plan import Plan, PlanStep, RegularisationKind
 from campaigns.models.planner import refresh_statistics
 from campaigns.models.segment import Segment, SegmentCount
+from campaigns.models.selection import HasAnyBit, Never, PrestationBits, SelectionCode, SelectionRow
 from campaigns.models.territory import Commune, Epci
 from campaigns.models.user import User
 
@@ -27,19 +28,24 @@ __all__ = [
     "ContactFact",
     "Epci",
     "ExtraAttribute",
+    "HasAnyBit",
     "ImportStatus",
     "ImportedList",
     "ListEntry",
     "Member",
+    "Never",
     "Opposition",
     "Plan",
     "PlanStep",
     "PopulationImport",
+    "PrestationBits",
     "Programme",
     "RegularisationKind",
     "RejectedLine",
     "Segment",
     "SegmentCount",
+    "SelectionCode",
+    "SelectionRow",
     "Step",
     "User",
     "read_now",

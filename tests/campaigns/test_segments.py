@@ -246,7 +246,8 @@ def test_values_are_parameters() -> None:
     make_allocataire()
     hostile = "'; DROP TABLE campaigns_allocataire; --"
     assert select(leaf("commune", "eq", hostile)) == set()
-    sql, params = matching(leaf("language", "eq", hostile), today=TODAY).query.sql_with_params()
+    ExtraAttribute.objects.create(code="word", label="Mot", type="TEXTE")
+    sql, params = matching(leaf("extra.word", "eq", hostile), today=TODAY).query.sql_with_params()
     assert "DROP" not in sql
     assert hostile in params
 
