@@ -15,7 +15,7 @@ from campaigns.rules.population_lines import Block
 SEPARATORS = (";", ",", "\t")
 _HEAD = 65_536
 _BLOCK = 1 << 20
-_TEXT = 1 << 20  # characters of lines held at once: some four thousand lines
+_TEXT = 1 << 19  # characters of lines held at once: some two thousand lines
 _BINARY = {
     b"PK\x03\x04": "un classeur Excel ou une archive",
     b"\xd0\xcf\x11\xe0": "un classeur Excel",

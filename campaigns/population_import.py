@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 ASKING_SHARE = 0.01  # of rejected lines, or of files to close: beyond it, somebody looks before anything is applied
 _BATCH = 2_000
 _CAF_WIDTH = 7
-_PROGRESS = 4  # blocks read between two figures shown
+_PROGRESS = 8  # blocks read between two figures shown
 
 
 class ImportRefused(Exception):

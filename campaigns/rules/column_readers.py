@@ -14,7 +14,7 @@ from campaigns.rules.contact_points import (
 from campaigns.rules.excel_damage import LostDigits, Repaired, give_zeros_back, unfold_number
 from campaigns.rules.population_values import InvalidValue, Parse
 
-_KEPT = 1 << 15  # distinct texts that a column remembers from block to block
+_KEPT = 1 << 14  # distinct texts that a column remembers from block to block
 _NATIONAL = 9  # digits of a French number without its first zero
 CONTACTS = {"email": "e-mail", "mobile": "mobile", "landline": "fixe"}
 

@@ -34,6 +34,7 @@ _NO = {"", "non", "n", "0", "false", "faux"}
 _COUNT_MAX = 30
 _COMMUNE_WIDTH = 5
 _PRESTATIONS = frozenset(Prestation.values)
+_CODE_SHOWN = max(map(len, _PRESTATIONS)) + 2  # first characters of a member, which tell its code: quotes and the code
 
 
 class InvalidValue(ValueError):
@@ -171,10 +172,10 @@ def parse_prestations(text: str) -> str:
     """``RSA:2021-03-01|PPA:2022-01-01`` → a JSON object, prestation held → since when."""
     if not text:
         return "{}"
-    parts = [_read_prestation(part) for part in text.split("|") if part]
-    if len({code for code, _member in parts}) < len(parts):
+    members = [_read_prestation(part) for part in text.split("|") if part]
+    if len({member[:_CODE_SHOWN] for member in members}) < len(members):
         raise InvalidValue("Une prestation est donnée deux fois.")
-    return "{" + ", ".join([member for _code, member in parts]) + "}"
+    return "{" + ", ".join(members) + "}"
 
 
 def extra_attribute(code: str, kind: str) -> Parse:
@@ -207,15 +208,15 @@ def _read_date(text: str) -> date:
     return day
 
 
-@lru_cache(maxsize=1 << 16)
-def _read_prestation(text: str) -> tuple[str, str]:
-    """The code, and its member of the JSON object."""
+@lru_cache(maxsize=1 << 15)
+def _read_prestation(text: str) -> str:
+    """Its member of the JSON object."""
     code, _colon, since = (part.strip() for part in text.partition(":"))
     if code.upper() not in _PRESTATIONS:
         raise InvalidValue(f"Prestation inconnue ; sont admises : {', '.join(Prestation.values)}.")
     if not since:
         raise InvalidValue("Chaque prestation est suivie de sa date d’ouverture, comme RSA:2021-03-01.")
-    return code.upper(), f'"{code.upper()}": "{_read_date(since).isoformat()}"'
+    return f'"{code.upper()}": "{_read_date(since).isoformat()}"'
 
 
 def _is_yes(text: str) -> bool:
