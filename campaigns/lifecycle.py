@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from campaigns.enums import CONTROL_ARM
-from campaigns.models import Campaign, CampaignMove, Plan, PlanStep, Segment, Step, User
+from campaigns.models import Allocataire, Campaign, CampaignMove, Plan, PlanStep, Segment, Step, User
 from campaigns.rules import criteria as criteria_rules
 from campaigns.rules import lifecycle as rules
 from campaigns.rules.announcements import announce_calls
@@ -31,6 +32,10 @@ class MoveRefused(Exception):
     def __init__(self, verb: str, name: str, problems: list[str]) -> None:
         self.problems = problems
         super().__init__(f"Impossible de {verb} la campagne « {name} » : {' '.join(problems)}")
+
+
+class TooWide(MoveRefused):
+    """The campaign would contact most of the population: its size must be typed by whoever submits it."""
 
 
 def current_fingerprint(campaign: Campaign) -> str:
@@ -80,8 +85,11 @@ def record_edit(*, campaign: Campaign, by: User, now: datetime) -> None:
     _log(locked, rules.EDIT, by, now)
 
 
-def submit_campaign(*, campaign: Campaign, by: User, now: datetime) -> Campaign:
-    """Count the public, pin its criteria and size, and hand the campaign to somebody else for approval."""
+def submit_campaign(*, campaign: Campaign, by: User, now: datetime, typed_size: int | None = None) -> Campaign:
+    """Count the public, pin its criteria and size, and hand the campaign to somebody else for approval.
+
+    ``typed_size``: how many people, typed by whoever means to contact most of the population; not asked otherwise.
+    """
     with _moving(campaign, rules.SUBMIT, by, now) as locked:
         today = timezone.localdate(now)
         problems = _find_problems(locked, today)
@@ -90,6 +98,8 @@ def submit_campaign(*, campaign: Campaign, by: User, now: datetime) -> Campaign:
             locked.expected_size = count_matching(locked.criteria, today=today)
             if not locked.expected_size:
                 problems = ["Son segment ne contient personne aujourd’hui."]
+            elif typed_size != locked.expected_size and (doubt := _doubt_width(locked.expected_size)):
+                raise TooWide(rules.SUBMIT.verb, locked.name, [doubt])
         if problems:
             raise MoveRefused(rules.SUBMIT.verb, locked.name, problems)
         locked.submitted_at = now
@@ -257,6 +267,17 @@ def _find_problems(campaign: Campaign, today: Any) -> list[str]:
         ),
         *(f"Étape « {step.label} » : {problem}" for step in steps for problem in _text_problems(step)),
     ]
+
+
+def _doubt_width(size: int) -> str:
+    """What to say to a colleague who would contact most of the population; nothing to others."""
+    known = Allocataire.objects.filter(closed_on=None, deceased_on=None).count()
+    if size < settings.WIDE_FLOOR or size <= settings.WIDE_SHARE * known:
+        return ""
+    return (
+        f"Son segment désigne {size} personnes, plus de {100 * settings.WIDE_SHARE:.0f} % des {known} dossiers "
+        "ouverts. Si c’est voulu, tapez ce nombre ; sinon, resserrez le segment."
+    )
 
 
 def _criteria_problems(campaign: Campaign) -> list[str]:

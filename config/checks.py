@@ -42,8 +42,13 @@ def _find_problems() -> Iterator[str]:
     for name in AT_LEAST_ONE:
         if getattr(settings, name) < 1:
             yield f"{name} : au moins 1. Pour ne rien envoyer, arrêter les envois dans les réglages."
+    if not 0 < settings.WIDE_SHARE <= 1:
+        yield "WIDE_SHARE : la part doit être supérieure à 0, et 1 au plus."
     if not 0 <= settings.SIZE_TOLERANCE <= 1:
         yield "SIZE_TOLERANCE : la part doit être comprise entre 0 et 1."
+    for name, rate in settings.SEGMENTS_PER_SECOND.items():
+        if not rate >= 1:
+            yield f"SEGMENTS_PER_SECOND : le débit de « {name} » doit être d’au moins 1 segment par seconde."
     yield from _find_operator_problems()
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -16,11 +17,13 @@ from outreach.rules.attribution import RULE_VERSION
 def attribute_outcomes(*, campaign: Campaign, now: datetime) -> int:
     """Recompute the outcome of every retained member of ``campaign`` from the facts known at ``now``.
 
-    Témoins and contact arms alike. Rows that would not change are not written; returns how many were.
+    Témoins and contact arms alike. Rows that would not change are not written; returns how many were. Contact facts
+    are told what their person then settled, for the segments that ask for it.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_ATTRIBUTE, _parameters(campaign, now))
         written: int = cursor.rowcount
+        cursor.execute(_TELL_FACTS, {"campaign": campaign.pk, "zone": settings.TIME_ZONE})
         refresh_statistics(Outcome, written=written)
     return written
 
@@ -125,4 +128,15 @@ SELECT r.id, contact.contacted_at, contact.delivered_at, done.consulted_on, done
  ORDER BY r.id
 ON CONFLICT (member_id) DO UPDATE SET {", ".join(f"{c} = EXCLUDED.{c}" for c in _COLUMNS)}
  WHERE ({", ".join(f"o.{c}" for c in _COLUMNS)}) IS DISTINCT FROM ({", ".join(f"EXCLUDED.{c}" for c in _COLUMNS)})
+"""
+
+# What was settled before a contact does not follow it.
+_TELL_FACTS = """
+UPDATE campaigns_contactfact f SET settled_on = told.settled_on
+  FROM (SELECT t.id, CASE WHEN o.settled_on >= (c.at AT TIME ZONE %(zone)s)::date THEN o.settled_on END AS settled_on
+          FROM outreach_touch t
+          JOIN outreach_outcome o ON o.member_id = t.member_id
+          JOIN campaigns_contactfact c ON c.touch_ref = t.id
+         WHERE t.campaign_id = %(campaign)s) AS told
+ WHERE f.touch_ref = told.id AND f.settled_on IS DISTINCT FROM told.settled_on
 """

@@ -81,6 +81,21 @@ class ReasonForm(forms.Form):
     )
 
 
+class SubmitForm(forms.Form):
+    """Asks nothing, except of a campaign for most of the population."""
+
+    typed_size = forms.IntegerField(
+        label="Nombre de personnes",
+        min_value=0,
+        required=False,
+        help_text="Tapez le nombre de personnes que le segment désigne.",
+        widget=forms.HiddenInput,
+    )
+
+    def ask_size(self) -> None:
+        self.fields["typed_size"].widget = forms.NumberInput(attrs={"autocomplete": "off"})
+
+
 class LaunchForm(forms.Form):
     typed_size = forms.IntegerField(
         label="Effectif attendu",

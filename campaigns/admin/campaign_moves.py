@@ -8,11 +8,12 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
-from campaigns.admin.campaign_forms import LaunchForm, PlainMoveForm, ReasonForm
+from campaigns.admin.campaign_forms import LaunchForm, PlainMoveForm, ReasonForm, SubmitForm
 from campaigns.admin.pages import colleague, crumb, render_page, require_permission
 from campaigns.admin.stages import ACTIONS_BY_SLUG, Action
 from campaigns.lifecycle import (
     MoveRefused,
+    TooWide,
     approve_campaign,
     cancel_campaign,
     close_campaign,
@@ -26,7 +27,7 @@ from campaigns.lifecycle import (
 from campaigns.models import Campaign, read_now
 
 STORIES: dict[str, tuple[Callable[..., object], type[forms.Form], str]] = {
-    "soumettre": (submit_campaign, PlainMoveForm, "Campagne soumise. Un superviseur va l’examiner."),
+    "soumettre": (submit_campaign, SubmitForm, "Campagne soumise. Un superviseur va l’examiner."),
     "approuver": (approve_campaign, PlainMoveForm, "Campagne approuvée. Il reste à la lancer."),
     "lancer": (launch_campaign, LaunchForm, "Campagne lancée. La nuit prochaine gèle le public et prépare les envois."),
     "reprendre": (resume_campaign, PlainMoveForm, "La campagne reprend."),
@@ -56,17 +57,19 @@ def move_campaign(request: HttpRequest, object_id: int, slug: str) -> HttpRespon
         if refusal is None:
             messages.success(request, done)
             return redirect("admin:campaigns_campaign_change", campaign.pk)
-        form.add_error(None, refusal)
+        if isinstance(form, SubmitForm) and isinstance(refusal, TooWide):
+            form.ask_size()
+        form.add_error(None, str(refusal))
     return _show_confirmation(request, campaign, action, form)
 
 
 def _try_move(
     story: Callable[..., object], campaign: Campaign, request: HttpRequest, values: dict[str, Any]
-) -> str | None:
+) -> MoveRefused | None:
     try:
         story(campaign=campaign, by=colleague(request), now=read_now(), **values)
     except MoveRefused as refusal:
-        return str(refusal)
+        return refusal
     return None
 
 

@@ -14,6 +14,7 @@ from campaigns.admin.pages import GuardedAdmin, colleague, crumb, render_page
 from campaigns.admin.segment_builder import Draft, open_draft, read_draft
 from campaigns.admin.segment_evolution import build_evolution
 from campaigns.admin.segment_results import doubt_size, preview_criteria, preview_draft, show_preview, show_results
+from campaigns.criteria_users import find_users_of_segment
 from campaigns.models import Plan, Segment
 from campaigns.rules.criteria import InvalidCriteria, is_sensitive
 from campaigns.rules.criteria_catalogue import Catalogue
@@ -37,11 +38,21 @@ class SegmentForm(forms.ModelForm):
 @admin.register(Segment)
 class SegmentAdmin(GuardedAdmin):
     list_display = ["name", "description", "updated_at"]
+    actions = None  # a removal is decided on its own page, where what uses the segment is known
     search_fields = ["name", "description"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Segment | None = None) -> bool:
-        used = obj is not None and obj.campaigns.exists()
-        return super().has_delete_permission(request, obj) and not used
+        """Asked again by Django for each row that a removal takes: what is used stays."""
+        return super().has_delete_permission(request, obj) and not (obj and find_users_of_segment(obj))
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        segment = self.get_object(request, object_id) if super().has_delete_permission(request) else None
+        if segment and (users := find_users_of_segment(segment)):
+            messages.error(request, f"« {segment.name} » ne peut pas être supprimé : il sert à {', '.join(users)}.")
+            return redirect("admin:campaigns_segment_change", segment.pk)
+        return super().delete_view(request, object_id, extra_context)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -148,7 +159,7 @@ class SegmentAdmin(GuardedAdmin):
             form=form,
             plans=Plan.objects.order_by("name"),
             chosen_plan=int(plan) if plan.isdecimal() else None,
-            may_delete=segment is not None and self.has_delete_permission(request, segment),
+            may_delete=segment is not None and super().has_delete_permission(request, segment),
             has_results=bool(results),
             show_problems=show_problems,
             doubt=doubt,

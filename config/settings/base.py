@@ -176,6 +176,8 @@ AUTO_PAUSE_FAILURES = env.float("AUTO_PAUSE_FAILURES", default=0.05)
 AUTO_PAUSE_STOPS = env.float("AUTO_PAUSE_STOPS", default=0.02)
 AUTO_PAUSE_SAMPLE = env.int("AUTO_PAUSE_SAMPLE", default=30)  # ends to know before judging
 AUTO_PAUSE_COUNT = env.int("AUTO_PAUSE_COUNT", default=5)  # fewer failures, or refusals, may be chance
+WIDE_SHARE = env.float("WIDE_SHARE", default=0.5)  # of open files: a campaign for more asks to type how many people
+WIDE_FLOOR = env.int("WIDE_FLOOR", default=1_000)  # below, a share of a handful of people says nothing
 SIZE_TOLERANCE = env.float("SIZE_TOLERANCE", default=0.10)  # drift of the audience that sends back to approval
 
 # Keys the hash of destinations (oppositions outlive the person's data as a keyed hash).

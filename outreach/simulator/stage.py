@@ -10,10 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from django.utils import timezone
+
 from campaigns.enums import CampaignStatus, OutcomeStage
 from campaigns.lifecycle import approve_campaign, launch_campaign, start_campaign, submit_campaign
 from campaigns.models import Campaign, ImportStatus, Plan, PopulationImport, RegularisationKind, Segment, User, read_now
 from campaigns.population_import import import_population
+from campaigns.segments import count_matching
 from outreach.enums import NightStatus, TouchStatus
 from outreach.models import Call, Night, ProviderEvent, RegularisationImport, Touch
 from outreach.regularisations import import_regularisations
@@ -95,7 +98,9 @@ def bring_to_launch(stage: Stage, campaign: Campaign) -> None:
     """From whatever state it was left in to launched."""
     agent, superviseur = stage.team["agent"], stage.team["superviseur"]
     if campaign.status == CampaignStatus.DRAFT:
-        submit_campaign(campaign=campaign, by=agent, now=read_now())
+        now = read_now()
+        size = count_matching(campaign.segment.criteria, today=timezone.localdate(now))
+        submit_campaign(campaign=campaign, by=agent, now=now, typed_size=size)
         campaign.refresh_from_db()
     if campaign.status == CampaignStatus.SUBMITTED:
         approve_campaign(campaign=campaign, by=superviseur, now=read_now())

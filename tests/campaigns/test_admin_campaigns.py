@@ -195,3 +195,17 @@ def test_the_list_costs_the_same_whatever_its_length(agent: User, django_assert_
 def test_an_empty_list_says_what_to_do(agent: User) -> None:
     page = sign_in(agent).get(reverse("admin:campaigns_campaign_changelist")).content.decode()
     assert "Choisissez un plan" in page
+
+
+def test_a_campaign_for_most_of_the_population_is_submitted_by_typing_its_size(agent: User, settings: Any) -> None:
+    settings.WIDE_FLOOR = 1
+    campaign, client = draft(agent), sign_in(agent)
+    page = client.get(reverse("admin:campaign_move", args=[campaign.pk, "soumettre"])).content.decode()
+    assert 'type="number"' not in page
+    refused = move(client, campaign, "soumettre")
+    assert refused.status_code == 409
+    assert 'type="number"' in refused.content.decode()
+    assert "tapez ce nombre" in refused.content.decode()
+    move(client, campaign, "soumettre", typed_size="3")
+    campaign.refresh_from_db()
+    assert campaign.status == CampaignStatus.SUBMITTED

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import date
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from django.urls import reverse
 
 from campaigns.models import Segment
 from outreach.roles import AGENT, DPO
-from tests.factories import make_allocataires, make_segment
+from tests.factories import ANYBODY, make_allocataires, make_list, make_segment
 from tests.pages import make_colleague, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -156,3 +157,37 @@ def test_a_stored_tree_that_is_no_longer_valid_does_not_break_the_page() -> None
     page = client.get(reverse("admin:campaigns_segment_change", args=[segment.pk])).content.decode()
     assert "disparu (n’existe plus)" in page
     assert "choisissez-en un autre, ou retirez la ligne" in page
+
+
+def test_a_segment_that_others_name_is_not_removed_and_says_who() -> None:
+    inner = make_segment(name="Parents")
+    make_segment({"field": "segment", "op": "in", "value": [str(inner.pk)]}, name="Parents isolés")
+    client = sign_in(make_colleague("Superviseur"))
+    page = client.post(reverse("admin:campaigns_segment_delete", args=[inner.pk]), {"post": "yes"}, follow=True)
+    assert "il sert à segment « Parents isolés »" in page.content.decode()
+    assert Segment.objects.filter(pk=inner.pk).exists()
+
+
+def test_segments_and_lists_are_rows_of_the_builder() -> None:
+    make_list(code="ppa", name="Datamining PPA", as_of=date(2026, 11, 3))
+    inner = make_segment(name="Parents")
+    tree = {
+        "all": [
+            {"field": "segment", "op": "not_in", "value": [str(inner.pk)]},
+            {"field": "list", "op": "in", "value": ["ppa"]},
+            {"field": "contacted_within_days", "op": "within", "value": {"days": 90, "outcome": "REGULARISE"}},
+        ]
+    }
+    outer = make_segment(tree)
+    client = sign_in(make_colleague("Agent"))
+    page = client.get(reverse("admin:campaigns_segment_change", args=[outer.pk])).content.decode()
+    for words in ("est dans le segment", "figure dans la liste", "la liste « Datamining PPA » (Cnaf, 03/11/2026)"):
+        assert words in page
+    assert f'value="{outer.pk}"\n' not in page.split("est dans le segment")[1].split("</fieldset>")[0]
+    loop = {"row-0-0-field": "segment", "row-0-0-was": "segment", "row-0-0-op": "in", "row-0-0-value": [str(outer.pk)]}
+    answer = client.post(
+        reverse("admin:campaigns_segment_change", args=[inner.pk]), {**loop, "name": "Parents", "_save": "1"}
+    )
+    assert "se contiennent en boucle" in answer.content.decode()
+    inner.refresh_from_db()
+    assert inner.criteria == ANYBODY

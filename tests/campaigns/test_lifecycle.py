@@ -11,6 +11,7 @@ from django.db import connection
 from campaigns.enums import CONTROL_ARM, CampaignStatus, Channel, PlanMode
 from campaigns.lifecycle import (
     MoveRefused,
+    TooWide,
     approve_campaign,
     cancel_campaign,
     close_campaign,
@@ -26,7 +27,16 @@ from campaigns.lifecycle import (
 )
 from campaigns.models import Campaign, CampaignMove, ExtraAttribute
 from campaigns.rules import lifecycle as rules
-from tests.factories import NOW, make_allocataires, make_plan, make_segment, make_user, step_values
+from tests.factories import (
+    NIGHT,
+    NOW,
+    make_allocataires,
+    make_campaign,
+    make_plan,
+    make_segment,
+    make_user,
+    step_values,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -336,3 +346,24 @@ def test_sixty_four_launches_at_once_make_one(draft, agent, superviseur):
     assert len(refusals) == 63
     assert all("son état est « En cours »" in refusal for refusal in refusals)
     assert codes(draft).count("LAUNCH") == 1
+
+
+def test_a_campaign_for_most_of_the_population_asks_for_its_size(agent, settings) -> None:
+    settings.WIDE_FLOOR, settings.WIDE_SHARE = 4, 0.5
+    make_allocataires(3, children_count=0)
+    make_allocataires(5, children_count=1)
+    make_allocataires(1, closed_on=NIGHT, children_count=0)
+
+    def campaign(children: int) -> Campaign:
+        segment = make_segment({"field": "children_count", "op": "eq", "value": children})
+        return make_campaign(segment=segment)
+
+    wide = campaign(1)
+    with pytest.raises(TooWide, match="5 personnes, plus de 50 % des 8 dossiers ouverts"):
+        submit_campaign(campaign=wide, by=agent, now=NOW)
+    with pytest.raises(TooWide):
+        submit_campaign(campaign=wide, by=agent, now=NOW, typed_size=4)
+    assert submit_campaign(campaign=wide, by=agent, now=NOW, typed_size=5).expected_size == 5
+    assert submit_campaign(campaign=campaign(0), by=agent, now=NOW).expected_size == 4
+    settings.WIDE_FLOOR = 6
+    assert submit_campaign(campaign=campaign(1), by=agent, now=NOW).expected_size == 5

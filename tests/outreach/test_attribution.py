@@ -6,12 +6,12 @@ from random import Random
 
 import pytest
 
-from campaigns.models import Member
+from campaigns.models import ContactFact, Member
 from outreach.attribution import attribute_outcomes
 from outreach.enums import CallResult, TouchStatus
 from outreach.models import Call, CallAttempt, Outcome, Regularisation
 from outreach.rules.attribution import RULE_VERSION, window_of
-from tests.factories import make_allocataires, make_audience
+from tests.factories import make_allocataires, make_audience, make_contact_fact
 from tests.outreach.bilan_worlds import contact, feed, make_kind, make_wave, noon, regularise
 
 LAUNCH = date(2026, 3, 3)
@@ -204,3 +204,26 @@ def test_random_worlds_agree_with_a_naive_reading():
         found = outcome_of(member)
         assert found.filed_on == min(days["A"], default=None)
         assert found.settled_on == min(days["B"], default=None)
+
+
+@pytest.mark.django_db
+def test_contacts_are_told_what_was_settled_from_their_day_on():
+    kind = make_kind("PPA_OUVERTE")
+    campaign, arms = make_wave(LAUNCH, {"TEMOIN": 1, "SMS": 3}, kinds=[kind])
+    before, after, never = arms["SMS"]
+    for touch in contact(arms["SMS"]):
+        at = noon(LAUNCH + timedelta(days=5))
+        make_contact_fact(touch.member.allocataire, campaign, at=at, touch_ref=touch.pk, state="REMIS")
+    source = feed([kind], LATER)
+    regularise(source, [before], kind, LAUNCH + timedelta(days=4))
+    regularise(source, [after], kind, LAUNCH + timedelta(days=5))
+    attribute(campaign)
+    told = dict(ContactFact.objects.values_list("allocataire_id", "settled_on"))
+    assert told == {
+        before.allocataire_id: None,
+        after.allocataire_id: LAUNCH + timedelta(days=5),
+        never.allocataire_id: None,
+    }
+    Regularisation.objects.all().delete()
+    attribute(campaign)
+    assert not ContactFact.objects.exclude(settled_on=None).exists()
