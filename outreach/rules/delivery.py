@@ -68,6 +68,7 @@ TWILIO_STATUSES: dict[str, AttemptStatus] = {
     "sent": AttemptStatus.SENT,
     "delivered": AttemptStatus.DELIVERED,
     "read": AttemptStatus.DELIVERED,
+    "partially_delivered": AttemptStatus.DELIVERED,
     "undelivered": AttemptStatus.UNDELIVERED,
     "failed": AttemptStatus.FAILED,
     "canceled": AttemptStatus.FAILED,

@@ -6,7 +6,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from outreach.simulator.behaviour import Behaviour
 from outreach.simulator.operator import OperatorConfig
 from outreach.simulator.operator_api import make_app
 from outreach.simulator.operator_ovh import OvhAccount, make_ovh_app
+from tests.outreach.twilio_description import Reader
 
 ACCOUNT, TOKEN = "AC00000000000000000000000000000001", "tests-token"
 
@@ -23,6 +24,7 @@ ACCOUNT, TOKEN = "AC00000000000000000000000000000001", "tests-token"
 @dataclass
 class RunningOperator:
     url: str
+    reader: Reader = field(default_factory=Reader)
 
     def ledger(self) -> dict[str, Any]:
         with urllib.request.urlopen(f"{self.url}/__ledger__?messages=1", timeout=10) as answer:
@@ -39,9 +41,12 @@ class RunningOperator:
 
 @contextmanager
 def running_operator(ledger: Path, *, inbound_url: str = "", **behaviour: Any) -> Iterator[RunningOperator]:
+    """Whatever the two sides say is held to Twilio's description of its API."""
     config = OperatorConfig(ledger, ACCOUNT, TOKEN, inbound_url, Behaviour(**behaviour))
-    with running_app(lambda: make_app(config)) as url:
-        yield RunningOperator(url)
+    reader = Reader()
+    with running_app(lambda: reader.watch(make_app(config))) as url:
+        yield RunningOperator(url, reader)
+    assert not reader.problems, reader.problems[:5]
 
 
 OVH_ACCESS = {

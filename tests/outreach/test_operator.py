@@ -26,7 +26,7 @@ from outreach.channels.twilio_http import PooledTransport
 from outreach.simulator.behaviour import Behaviour, count_segments
 from outreach.simulator.operator_ledger import Ledger
 from tests.outreach.local_servers import ACCOUNT, TOKEN, running_app, running_operator
-from tests.outreach.test_sms_twilio import BASE
+from tests.outreach.test_sms_twilio import BASE, SERVICE
 
 QUICK = {"receipt_delay": 0.001, "reply_delay": 0.001}
 
@@ -92,7 +92,7 @@ def test_receipts_come_signed_and_in_order(tmp_path: Path, listener: Listener) -
 
 def test_a_messaging_service_queues_first(tmp_path: Path, listener: Listener) -> None:
     with running_operator(tmp_path / "l.sqlite", delivered=1, stop=0, reply=0, **QUICK) as operator:
-        send(operator.url, listener.url, messaging_service_sid="MG1")
+        send(operator.url, listener.url, messaging_service_sid=SERVICE)
         assert words(listener.wait_for(lambda forms: len(forms) == 3)) == ["queued", "sent", "delivered"]
 
 

@@ -7,15 +7,17 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import requests
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
-from outreach.channels.ports import OutgoingMessage, SendOutcome
+from outreach.channels.ports import LookUpResult, OutgoingMessage, SendOutcome
 from outreach.channels.sms_twilio import TwilioGateway
 from outreach.enums import AttemptStatus
 from tests.outreach.gateway_contract import GatewayContract
 from tests.outreach.local_servers import ACCOUNT, TOKEN, RunningOperator, raw_server, running_operator
 
+SERVICE = "MG00000000000000000000000000000001"
 BASE = TwilioGateway(
     api_url="http://127.0.0.1:9",
     account_sid=ACCOUNT,
@@ -63,9 +65,9 @@ class TestTwilioGateway(GatewayContract):
 
     def test_a_messaging_service_replaces_the_sender(self, gateway: TwilioGateway, operator: RunningOperator) -> None:
         message = make_message()
-        service = replace(gateway, messaging_service_sid="MG1", sender="")
+        service = replace(gateway, messaging_service_sid=SERVICE, sender="")
         assert service.send(message).outcome is SendOutcome.ACCEPTED
-        assert operator.ledger()["messages"][0]["service_sid"] == "MG1"
+        assert operator.ledger()["messages"][0]["service_sid"] == SERVICE
         assert service.look_up(message, max_age_seconds=60).found
 
     def test_look_up_leaves_out_what_is_too_old(self, gateway: TwilioGateway) -> None:
@@ -80,7 +82,7 @@ class TestTwilioGateway(GatewayContract):
         [written] = gateway.list_inbound(max_age_seconds=60).messages
         assert (written.sender, written.body) == ("+33639980001", "STOP")
         assert "+33639980001" not in repr(written)
-        assert len(replace(gateway, messaging_service_sid="MG1").list_inbound(max_age_seconds=60).messages) == 2
+        assert len(replace(gateway, messaging_service_sid=SERVICE).list_inbound(max_age_seconds=60).messages) == 2
         assert not gateway.list_inbound(max_age_seconds=-3600).messages
 
     def test_a_wrong_token_alerts_and_loses_nobody(self, gateway: TwilioGateway) -> None:
@@ -98,6 +100,8 @@ class TestTwilioGateway(GatewayContract):
         ("error_before", SendOutcome.UNKNOWN, 0),
         ("error_after", SendOutcome.UNKNOWN, 1),
         ("reset_after", SendOutcome.UNKNOWN, 1),
+        ("reset_before", SendOutcome.UNKNOWN, 0),
+        ("slow_drip", SendOutcome.UNKNOWN, 1),
     ],
 )
 def test_adversary(
@@ -105,9 +109,10 @@ def test_adversary(
 ) -> None:
     operator.post("/__behaviour__", **{trouble: 1.0})
     message = make_message()
-    result = gateway.send(message)
+    result = replace(gateway, deadline_seconds=1).send(message)
     assert result.outcome is outcome
     assert operator.ledger()["count"] == taken
+    assert operator.ledger()["mischief"] == {trouble: 1}
     assert len(gateway.look_up(message, max_age_seconds=60).found) == taken
     if trouble == "throttled":
         assert (result.retry_after, result.error_code) == (1.0, "20429")
@@ -194,3 +199,68 @@ def test_found_messages_tell_their_state(gateway: TwilioGateway, operator: Runni
     gateway.send(message)
     [found] = gateway.look_up(message, max_age_seconds=60).found
     assert (found.status, found.segments) == (AttemptStatus.SUBMITTED, 1)
+
+
+def test_every_exchange_obeys_the_official_description(gateway: TwilioGateway, operator: RunningOperator) -> None:
+    """The fixtures hold every other test to it as well; this one says that there is something to read."""
+    service = replace(gateway, messaging_service_sid=SERVICE, sender="", inbound_numbers=("+33700000001",))
+    for one in (gateway, service, replace(gateway, sender="Caf 66", is_smart_encoded=True)):
+        message = make_message(body="L’été à la Caf 🙂")
+        one.fetch_status(one.send(message).provider_ref)
+        one.look_up(message, max_age_seconds=60)
+        one.list_inbound(max_age_seconds=60)
+        one.is_ready()
+    gateway.send(make_message(destination="+33468000000"))
+    assert operator.reader.count >= 15
+    assert not operator.reader.problems
+
+
+@pytest.mark.parametrize(
+    ("form", "problem"),
+    [
+        ({"To": "0612", "Body": "a", "From": "+33700000001"}, "parameter To cannot be"),
+        ({"To": "+33639980001", "Body": "a"}, "a sender or a Messaging Service"),
+        ({"To": "+33639980001", "Body": "a", "From": "Caf", "Validity": "3"}, "Validity does not exist"),
+        ({"To": "+33639980001", "Body": "a", "From": "Caf", "ValidityPeriod": "99999"}, "ValidityPeriod cannot be"),
+        ({"To": "+33639980001", "Body": "a", "MessagingServiceSid": "MG1"}, "MessagingServiceSid cannot be"),
+    ],
+)
+def test_the_description_is_read_for_good(operator: RunningOperator, form: dict[str, str], problem: str) -> None:
+    url = f"{operator.url}/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
+    requests.post(url, form, auth=(ACCOUNT, TOKEN), timeout=10)
+    assert any(problem in one for one in operator.reader.problems)
+    operator.reader.problems.clear()
+
+
+def test_each_of_our_numbers_is_read_for_answers(gateway: TwilioGateway, operator: RunningOperator) -> None:
+    for number in range(4):
+        operator.post("/__inbound__", **{"from": "+33639980001", "to": f"+3370000000{number}", "body": f"{number}"})
+    service = replace(gateway, messaging_service_sid=SERVICE, inbound_numbers=("+33700000001", "+33700000003"))
+    assert {one.body for one in service.list_inbound(max_age_seconds=60).messages} == {"1", "3"}
+    assert not replace(gateway, sender="Caf").list_inbound(max_age_seconds=60).is_answered
+
+
+def test_answers_are_read_page_after_page(
+    gateway: TwilioGateway, operator: RunningOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outreach.channels.sms_twilio.INBOUND_PAGE", 3)
+    for number in range(8):
+        operator.post("/__inbound__", **{"from": "+33639980001", "to": gateway.sender, "body": f"{number}"})
+    assert len(gateway.list_inbound(max_age_seconds=60).messages) == 8
+
+
+def test_with_smart_encoding_another_text_proves_nothing(gateway: TwilioGateway) -> None:
+    smart = replace(gateway, is_smart_encoded=True)
+    message = make_message(body="L’été")
+    assert smart.look_up(message, max_age_seconds=60) == LookUpResult(is_answered=True)
+    smart.send(replace(message, body="L'été"))  # as the operator may have changed it
+    assert not smart.look_up(message, max_age_seconds=60).is_answered
+    assert gateway.look_up(message, max_age_seconds=60).is_answered
+
+
+def test_a_list_that_lags_is_not_believed_at_once(gateway: TwilioGateway, operator: RunningOperator) -> None:
+    operator.post("/__behaviour__", list_lag=30)
+    message = make_message()
+    sent = gateway.send(message)
+    assert not gateway.look_up(message, max_age_seconds=60).found, "why one empty look-up is not enough"
+    assert gateway.fetch_status(sent.provider_ref).found
