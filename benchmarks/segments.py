@@ -1,0 +1,275 @@
+# ruff: noqa: E402 — Django is set up before its models are imported
+"""Segments, contact history, preview, freeze and planning, each against its own anchor, interleaved in one run.
+
+    python -m benchmarks.segments --size 113000 --pairs 5
+    python -m benchmarks.segments --size 1000000 --pairs 5
+    python -m benchmarks.segments --growth 10000,113000,1000000 --pairs 3
+    python -m benchmarks.segments --month 113000 --pairs 3
+
+Works in a database made for the run (``test_…`` beside the one of DATABASE_URL), filled by the database itself, with
+2.5 past contacts a person over a year. Times are medians; ratios are medians of the ratios of each pair. Memory is the
+peak of the Python process above what it held before. ``--month``: a whole extract in, five segments counted, one
+frozen, its wave planned.
+"""
+
+import argparse
+import gc
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
+
+import django
+
+django.setup()
+
+from django.db import connection, transaction
+
+from benchmarks.people import make_contacts, make_people, make_refusals
+from campaigns.audiences import freeze_audience
+from campaigns.models import Allocataire, Audience, Member, SelectionRow
+from campaigns.population_import import import_population
+from campaigns.pressure_report import read_pressure
+from campaigns.segment_preview import preview_segment
+from campaigns.segments import count_matching
+from campaigns.territories import load_territories
+from outreach.planning import plan_wave
+from outreach.simulator.population import write_population
+from tests.factories import make_audience, make_campaign, make_running_campaign, make_segment
+
+NOW = datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
+TODAY = date(2026, 3, 3)
+Figures = dict[str, list[tuple[float, float]]]  # measure → (seconds, MiB) of each pair
+
+
+def leaf(field: str, op: str, value: Any) -> dict[str, Any]:
+    return {"field": field, "op": op, "value": value}
+
+
+ISOLATED, NO_PPA = leaf("isolated", "eq", True), leaf("prestation", "has_not", "PPA")
+FIVE = {"all": [ISOLATED, leaf("age", "between", [25, 50]), leaf("children_count", "gte", 1), NO_PPA,
+                leaf("has_mobile", "eq", True)]}  # fmt: skip
+IN_EPCI = {"all": [*FIVE["all"][:4], leaf("epci", "eq", "200027183")]}
+EVERYBODY = leaf("children_count", "gte", 0)
+LARGE = {"all": [ISOLATED, NO_PPA]}
+
+
+def unseen(days: int, criteria: dict[str, Any] = FIVE) -> dict[str, Any]:
+    return {"all": [criteria, leaf("contacted_within_days", "not_within", days)]}
+
+
+SEGMENTS = [FIVE, IN_EPCI, LARGE, unseen(30), leaf("dtr_missing", "eq", True)]
+
+
+def main() -> None:
+    options = _options()
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    try:
+        if options.month:
+            report_month(options.month, options.pairs)
+        elif options.growth:
+            report_growth([int(size) for size in options.growth.split(",")], options.pairs)
+        else:
+            fill(options.size)
+            report(measure(options.pairs), options.size)
+    finally:
+        connection.creation.destroy_test_db(connection.settings_dict["NAME"], verbosity=0)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--size", type=int, default=113_000)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--growth", default="")
+    parser.add_argument("--month", type=int, default=0)
+    return parser.parse_args()
+
+
+def fill(size: int, *, first: int = 1) -> None:
+    start = time.perf_counter()
+    make_people(size, first=first)
+    make_refusals(NOW)
+    campaigns = [make_campaign().pk for _ in range(20)]
+    make_contacts(size * 5 // 2, campaigns=campaigns, now=NOW)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM (ANALYZE) campaigns_selectionrow")
+    print(f"  {size:,} people made in {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+
+
+def measure(pairs: int) -> Figures:
+    figures: Figures = {}
+    count_matching(FIVE, today=TODAY)  # what the first query of a process pays is nobody's
+    for _ in range(pairs):
+        measures = {
+            "count(*) of the narrow row": SelectionRow.objects.count,
+            "five criteria": lambda: count_matching(FIVE, today=TODAY),
+            "four criteria and an EPCI": lambda: count_matching(IN_EPCI, today=TODAY),
+            "five criteria, not contacted for 7 days": lambda: count_matching(unseen(7), today=TODAY),
+            "five criteria, not contacted for 30 days": lambda: count_matching(unseen(30), today=TODAY),
+            "five criteria, not contacted for 180 days": lambda: count_matching(unseen(180), today=TODAY),
+            "preview of the five criteria": lambda: preview(FIVE),
+            "preview of everybody": lambda: preview(EVERYBODY),
+            "pressure report": lambda: read_pressure(now=NOW),
+        }
+        for name, story in measures.items():
+            figures.setdefault(name, []).append(timed(story))
+        measure_freeze(figures)
+    return figures
+
+
+def preview(criteria: dict[str, Any]) -> None:
+    preview_segment(criteria=criteria, plan=None, now=NOW)
+
+
+def measure_freeze(figures: Figures) -> None:
+    """A new campaign each time: whoever is in its audiences is not drawn again. What planning reserves is undone."""
+    figures.setdefault("count of the frozen segment", []).append(timed(lambda: count_matching(LARGE, today=TODAY)))
+    campaign = make_running_campaign(
+        expected_size=count_matching(LARGE, today=TODAY), segment=make_segment(LARGE), control_share="0.100"
+    )
+    frozen: list[Audience | None] = []
+    figures.setdefault("freeze of it", []).append(
+        timed(lambda: frozen.append(freeze_audience(campaign=campaign, night_on=TODAY, now=NOW)))
+    )
+    audience = frozen[0]
+    assert audience
+    with undone():
+        figures.setdefault("bulk_create of the same members", []).append(timed(lambda: create_again(audience)))
+    with undone():
+        figures.setdefault("planning of it", []).append(timed(lambda: plan_wave(audience=audience, now=NOW)))
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM campaigns_member, campaigns_contactfact, outreach_touch")
+
+
+def create_again(audience: Audience) -> None:
+    copy = make_audience(make_campaign())
+    members = audience.members.values_list("allocataire_id", "exclusion", "arm", "stratum").iterator(chunk_size=10_000)
+    Member.objects.bulk_create(
+        (
+            Member(audience=copy, campaign_id=copy.campaign_id, allocataire_id=pk, exclusion=e, arm=a, stratum=s)
+            for pk, e, a, s in members
+        ),
+        batch_size=10_000,
+    )
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def timed(story: Callable[[], Any]) -> tuple[float, float]:
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
+    base, start = _memory("VmRSS"), time.perf_counter()
+    story()
+    return time.perf_counter() - start, _memory("VmHWM") - base
+
+
+ANCHORS = {
+    "five criteria": "count(*) of the narrow row",
+    "four criteria and an EPCI": "count(*) of the narrow row",
+    "five criteria, not contacted for 7 days": "five criteria",
+    "five criteria, not contacted for 30 days": "five criteria",
+    "five criteria, not contacted for 180 days": "five criteria",
+    "preview of the five criteria": "five criteria",
+    "preview of everybody": "count(*) of the narrow row",
+    "freeze of it": "count of the frozen segment",
+    "bulk_create of the same members": "freeze of it",
+}
+
+
+def report(figures: Figures, size: int) -> None:
+    print(
+        f"\n{size:,} people, {size * 5 // 2:,} contacts, medians of {len(figures['five criteria'])} interleaved runs\n"
+    )
+    print("| measure | ms | ratio | of | memory MiB |\n|---|---:|---:|---|---:|")
+    for name, runs in figures.items():
+        anchor = ANCHORS.get(name, "")
+        pairs = zip(runs, figures[anchor], strict=True) if anchor else ()
+        ratios = [one[0] / other[0] for one, other in pairs]
+        ratio = f"{statistics.median(ratios):.2f}" if ratios else ""
+        print(f"| {name} | {_median(runs, 0) * 1000:,.0f} | {ratio} | {anchor} | {_median(runs, 1):.0f} |")
+
+
+def report_growth(sizes: list[int], pairs: int) -> None:
+    columns: dict[int, Figures] = {}
+    for size in sizes:
+        _empty()
+        fill(size)
+        columns[size] = measure(pairs)
+    print(f"\nms and (peak MiB), medians of {pairs}\n")
+    print(f"| measure | {' | '.join(f'{size:,}' for size in sizes)} |\n|---|{'---:|' * len(sizes)}")
+    for name in columns[sizes[0]]:
+        cells = [f"{_median(c[name], 0) * 1000:,.0f} ({_median(c[name], 1):.0f})" for c in columns.values()]
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+def report_month(size: int, pairs: int) -> None:
+    load_territories()
+    figures: Figures = {}
+    with tempfile.TemporaryDirectory(prefix="aller-vers-bench-") as folder:
+        extract = Path(folder) / "extract.csv"
+        write_population(path=extract, department="66", size=size, seed=1, on=date(2026, 3, 1))
+        for _ in range(pairs):
+            _empty()
+            for name, seconds in live_a_month(extract).items():
+                figures.setdefault(name, []).append((seconds, 0))
+    print(f"\nA month of {size:,} people, medians of {pairs}\n\n| step | seconds |\n|---|---:|")
+    for name, runs in figures.items():
+        print(f"| {name} | {_median(runs, 0):.2f} |")
+
+
+def live_a_month(extract: Path) -> dict[str, float]:
+    marks = [time.perf_counter()]
+
+    def mark() -> None:
+        marks.append(time.perf_counter())
+
+    import_population(path=extract, file_name=extract.name, by=None, now=NOW)
+    mark()
+    for criteria in SEGMENTS:
+        count_matching(criteria, today=TODAY)
+    mark()
+    campaign = make_running_campaign(
+        expected_size=count_matching(LARGE, today=TODAY), segment=make_segment(LARGE), control_share="0.100"
+    )
+    audience = freeze_audience(campaign=campaign, night_on=TODAY, now=NOW)
+    mark()
+    assert audience
+    plan_wave(audience=audience, now=NOW)
+    mark()
+    steps = ("extract in", "five segments counted", "one frozen", "its wave planned")
+    taken = {name: after - before for name, before, after in zip(steps, marks, marks[1:], strict=False)}
+    return {**taken, "the whole month": marks[-1] - marks[0]}
+
+
+def _median(runs: list[tuple[float, float]], place: int) -> float:
+    return statistics.median(run[place] for run in runs)
+
+
+def _empty() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {Allocataire._meta.db_table} RESTART IDENTITY CASCADE")
+        cursor.execute("CHECKPOINT")
+
+
+def _memory(figure: str) -> float:
+    """VmRSS (now) or VmHWM (peak) of this process, in MiB."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(figure))
+    return int(line.split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    main()
