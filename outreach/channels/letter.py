@@ -36,7 +36,7 @@ PROVIDER_HEADERS: Final = {"brevo": "X-Mailin-custom", "mailjet": "X-MJ-EventPay
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """``bounces_to``: the envelope's sender, that of this attempt alone."""
+    """``bounces_to``: envelope sender, of this attempt alone. ``content``: as DATA wants it, first dots doubled."""
 
     message_id: str
     bounces_to: str
@@ -48,8 +48,9 @@ class Letter:
 class Letterhead:
     """What all the e-mails of a Caf share."""
 
-    sender: str
-    bounce_address: str  # empty: the sender's own
+    domain: str
+    bounce_address: str
+    has_own_bounces: bool  # each attempt has a bounce address of its own
     provider: str  # of ``PROVIDER_HEADERS``, or empty
     headers: bytes
     page: tuple[str | bytes, ...]  # encoded pieces, and the names of what goes between them
@@ -57,12 +58,20 @@ class Letterhead:
     @classmethod
     def make(cls, *, sender: str, caf_name: str, bounce_address: str = "", provider: str = "") -> "Letterhead":
         """Compile the page and encode what it keeps from one person to the next."""
-        return cls(sender, bounce_address, provider, _fixed_headers(sender), _compile_page(caf_name))
+        address = to_ascii_address(parseaddr(sender)[1])
+        return cls(
+            domain=address.rpartition("@")[2],
+            bounce_address=bounce_address or address,
+            has_own_bounces=bool(bounce_address),
+            provider=provider,
+            headers=_fixed_headers(sender),
+            page=_compile_page(caf_name),
+        )
 
     def write(self, message: OutgoingMessage) -> Letter:
         """The whole e-mail: headers of one line each, whatever the text holds, and once how to refuse the next."""
         recipient = to_ascii_address(message.destination)
-        message_id = message_id_of(message.attempt_uuid, self.sender)
+        message_id = f"<{message.attempt_uuid}@{self.domain}>"
         way_out = opt_out_url(message.attempt_uuid)
         content = b"".join(
             (
@@ -79,8 +88,8 @@ class Letterhead:
 
     def bounces_to(self, attempt_uuid: UUID) -> str:
         """``rebonds+<attempt>@…``: whatever a mail server says later comes back with the attempt written on it."""
-        if not self.bounce_address:
-            return parseaddr(self.sender)[1]
+        if not self.has_own_bounces:
+            return self.bounce_address
         local, _, domain = self.bounce_address.rpartition("@")
         return f"{local}+{attempt_uuid.hex}@{domain}"
 
@@ -124,11 +133,6 @@ def fill_holes(subject: str, body: str, way_out: str) -> dict[str, str]:
     }
 
 
-def message_id_of(attempt_uuid: UUID, sender: str) -> str:
-    """The same for the same attempt, whoever asks."""
-    return f"<{attempt_uuid}@{parseaddr(sender)[1].rpartition('@')[2] or 'localhost'}>"
-
-
 def to_ascii_address(address: str) -> str:
     """The address as SMTP takes it. Raises ``UnicodeError`` for one that cannot be."""
     local, _, domain = address.rpartition("@")
@@ -140,7 +144,9 @@ def to_ascii_address(address: str) -> str:
 
 def one_line(text: str) -> str:
     """Nothing in it can end a header."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())
 
 
 def encode_words(text: str) -> str:
@@ -158,7 +164,9 @@ def encode_words(text: str) -> str:
 
 
 def _encode(text: str) -> bytes:
-    return b2a_qp(text.encode("utf-8", "replace")).replace(b"\n", b"\r\n")
+    """Quoted-printable, to be put at the start of a line."""
+    encoded = b2a_qp(text.encode("utf-8", "replace")).replace(b"\n", b"\r\n").replace(b"\n.", b"\n..")
+    return b"." + encoded if encoded.startswith(b".") else encoded
 
 
 def _fixed_headers(sender: str) -> bytes:

@@ -38,7 +38,10 @@ class Connection(smtplib.SMTP):
         super().__init__(host, port, timeout=self._remaining(), **options)
 
     def deliver(self, *, sender: str, recipient: str, content: bytes) -> Reply:
-        """One message: the reply that decided. Raises ``OSError`` (disconnections and timeouts included)."""
+        """One message: the reply that decided. ``content`` ends a line, its first dots doubled.
+
+        Raises ``OSError`` (disconnections and timeouts included).
+        """
         self.has_ended_content = False
         commands = [f"MAIL FROM:<{sender}>{self._size(content)}", f"RCPT TO:<{recipient}>", "DATA"]
         replies = self._exchange(commands, [Stage.SENDER, Stage.RECIPIENT, Stage.DATA])
@@ -46,7 +49,7 @@ class Connection(smtplib.SMTP):
         if refusal:
             self._leave(replies)
             return refusal
-        self.send(content.replace(b"\r\n.", b"\r\n.."))
+        self.send(content)
         self.has_ended_content = True
         self.send(b".\r\n")
         return self._read(Stage.CONTENT)

@@ -1,5 +1,6 @@
 """The bytes of an e-mail, judged by Python's own parser."""
 
+import re
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -40,7 +41,9 @@ def write(**values: Any) -> Letter:
 
 
 def parse(letter: Letter) -> EmailMessage:
-    parsed = message_from_bytes(letter.content, policy=default)
+    assert b"\r\n.\r\n" not in letter.content
+    received = re.sub(rb"(?m)^\.", b"", letter.content)  # as a server undoes it
+    parsed = message_from_bytes(received, policy=default)
     assert isinstance(parsed, EmailMessage)
     return parsed
 
