@@ -61,6 +61,18 @@ class DispatchReport:
     def attempts(self) -> int:
         return self.sent + self.refused + self.retried + self.unconfirmed
 
+    def count(self, result: SendResult) -> None:
+        name = {
+            SendOutcome.ACCEPTED: "sent",
+            SendOutcome.REFUSED: "refused",
+            SendOutcome.RETRY: "retried",
+            SendOutcome.UNKNOWN: "unconfirmed",
+        }[result.outcome]
+        setattr(self, name, getattr(self, name) + 1)
+
+    def count_stop(self, code: str, number: int) -> None:
+        self.stopped[code] = self.stopped.get(code, 0) + number
+
 
 def dispatch_due(
     *, channel: str, worker: str, deadline_seconds: float, is_stopping: Callable[[], bool] = lambda: False
@@ -175,16 +187,15 @@ class _Run:
         drafts, missing = {}, []
         for row in claimed:
             try:
-                drafts[row.id] = self._draft(
-                    row, self.contents[row.campaign_id].steps[row.step_id], people[row.allocataire_id]
-                )
+                step = self.contents[row.campaign_id].steps[row.step_id]
+                drafts[row.id] = _draft(row, step, people[row.allocataire_id])
             except MissingValue:
                 missing.append(row.id)
             except Exception:
                 logger.exception("text not rendered touch=%s", row.id)
         if missing:
             run_statement(sql.SUPPRESS, claimer=self.claimer, touches=missing, reason=Suppression.MISSING_VALUE.value)
-            self._count_stop("missing_value", len(missing))
+            self.report.count_stop("missing_value", len(missing))
         return drafts
 
     def _read_contents(self, campaign_ids: Set[int]) -> None:
@@ -234,31 +245,12 @@ class _Run:
         intents = []
         for touch_id, campaign_id, code, effect, seconds_left in verdicts:
             if effect == "SEND":
-                intents.append(self._intent(drafts[touch_id], seconds_left))
+                intents.append(_intent(drafts[touch_id], seconds_left, self.gateway))
                 continue
-            self._count_stop(code, 1)
+            self.report.count_stop(code, 1)
             if effect == "HOLD" and code not in WAITS_ALONE:
                 self.held.add(campaign_id)
         return intents
-
-    def _draft(self, claimed: Claimed, step: Step, person: Mapping[str, Any]) -> Draft:
-        attempt_uuid = uuid4()
-        subject, body = write_text(step=step, person=person, attempt_uuid=attempt_uuid)
-        segments = sms_parts(body).segments if self.channel == Channel.SMS else 1
-        return Draft(claimed, attempt_uuid, subject, body, segments)
-
-    def _intent(self, draft: Draft, seconds_left: int) -> Intent:
-        message = OutgoingMessage(
-            attempt_uuid=draft.attempt_uuid,
-            destination=draft.claimed.destination,
-            subject=draft.subject,
-            body=draft.body,
-            valid_seconds=min(seconds_left, MAX_VALID_SECONDS),
-        )
-        return Intent(draft.claimed, message, draft.segments, self.gateway, time.monotonic())
-
-    def _count_stop(self, code: str, number: int) -> None:
-        self.report.stopped[code] = self.report.stopped.get(code, 0) + number
 
     def _record_answers(self) -> None:
         """Write down the answers that came, and free their places."""
@@ -279,7 +271,7 @@ class _Run:
         reached("6-recorded")
         for intent, result in results:
             del self.on_the_wire[intent.message.attempt_uuid]
-            self._count(result)
+            self.report.count(result)
 
     def _judge_late(self, late: Sequence[Intent]) -> list[tuple[Intent, SendResult]]:
         """What missed its instant takes another one, unless it was decided too long ago: then it has not left."""
@@ -294,18 +286,27 @@ class _Run:
             if result.error_code in THROTTLED:
                 self._pacer(intent.gateway).slow_down(result.retry_after)
 
-    def _count(self, result: SendResult) -> None:
-        name = {
-            SendOutcome.ACCEPTED: "sent",
-            SendOutcome.REFUSED: "refused",
-            SendOutcome.RETRY: "retried",
-            SendOutcome.UNKNOWN: "unconfirmed",
-        }[result.outcome]
-        setattr(self.report, name, getattr(self.report, name) + 1)
-
 
 def reached(point: str) -> None:
     """A place where a process may die: named so that the fault tests can make it so."""
+
+
+def _draft(claimed: Claimed, step: Step, person: Mapping[str, Any]) -> Draft:
+    attempt_uuid = uuid4()
+    subject, body = write_text(step=step, person=person, attempt_uuid=attempt_uuid)
+    segments = sms_parts(body).segments if step.channel == Channel.SMS else 1
+    return Draft(claimed, attempt_uuid, subject, body, segments)
+
+
+def _intent(draft: Draft, seconds_left: int, gateway: Gateway) -> Intent:
+    message = OutgoingMessage(
+        attempt_uuid=draft.attempt_uuid,
+        destination=draft.claimed.destination,
+        subject=draft.subject,
+        body=draft.body,
+        valid_seconds=min(seconds_left, MAX_VALID_SECONDS),
+    )
+    return Intent(draft.claimed, message, draft.segments, gateway, time.monotonic())
 
 
 def _answer(intent: Intent, result: SendResult) -> Answer:

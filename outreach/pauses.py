@@ -4,7 +4,7 @@ import logging
 from datetime import datetime
 
 from campaigns.models import User
-from outreach.models import Pause
+from outreach.models import Pause, ProviderPace
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +20,9 @@ def pause_sending(*, scope: str, by: User | None, now: datetime, reason: str) ->
 
 
 def resume_sending(*, scope: str, by: User, now: datetime) -> None:
-    """Let a scope send again. What came due meanwhile leaves at the next tick, within its window."""
+    """Let a scope send again, slowly at first. What came due meanwhile leaves at the next tick, within its window."""
     _change(scope, by, now, is_paused=False, reason="")
+    ProviderPace.objects.update(rate=0)
 
 
 def stop_refused_channel(*, channel: str, error_code: str, now: datetime) -> None:

@@ -131,7 +131,7 @@ OVH_SENDER = env.str("OVH_SENDER", default="")  # empty: a short number, which t
 OVH_CALLBACK_KEY = env.str("OVH_CALLBACK_KEY", default="")  # receipts are not signed: their address carries this key
 SMS_SEGMENT_PRICE = env.float("SMS_SEGMENT_PRICE", default=0.065)  # euros a segment, for the cost shown in bilans
 SMS_CONNECTIONS = env.int("SMS_CONNECTIONS", default=16)  # simultaneous requests of one worker
-# The operator's contract, shared by all workers: segments a second by provider (twilio, ovh), else by channel (sms, email).
+# The operator's contract, all workers together: segments a second by provider (twilio, ovh), else by channel (sms).
 SEGMENTS_PER_SECOND = env.dict("SEGMENTS_PER_SECOND", cast={"value": float}, default={"sms": 10.0})
 SEND_DEADLINE_SECONDS = env.float("SEND_DEADLINE_SECONDS", default=10.0)  # whole request, not one read
 RETRY_DELAYS_SECONDS = env.list("RETRY_DELAYS_SECONDS", cast=int, default=[60, 300, 1800])

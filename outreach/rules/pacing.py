@@ -4,6 +4,7 @@ All instants are seconds on one clock, all rates segments a second. Nothing here
 leave. What is reserved and not used is lost, and harms nobody.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,7 +19,7 @@ CUT_SECONDS = 1.0  # refusals of one burst count once
 GROWTH_SHARE = 0.05  # of the contract, each second, once it has been cut
 LEAST_SHARE = 0.02
 LONGEST_HOLD = 3600.0
-BUCKET = WINDOW / 64  # instants closer than that are remembered as one, the last
+BUCKET = WINDOW / 256  # instants closer than that are remembered as one, the last
 HORIZON = 1.0  # nothing is decided that may not leave within that time
 REFILL = 0.4  # whoever sends reserves again when less than that is reserved
 LATEST = 0.010  # a message that would leave later than that takes another instant
@@ -71,15 +72,13 @@ def reserve(pace: Pace, sizes: Sequence[int], *, contract: float, now: float) ->
     """The instant at which each message may leave, in order, and the pace once they are taken. ``sizes``: segments."""
     pace = advance(pace, contract=contract, now=now)
     spacing, at = WINDOW / pace.rate, max(now, pace.opens_at)
-    recent, instants = list(pace.recent), []
+    last_second, instants = _LastSecond(pace.recent, contract), []
     for size in sizes:
-        at = _when_it_fits(recent, size, contract, at)
+        at = last_second.make_room(at, size)
         instants.append(at)
-        _remember(recent, at, size)
+        last_second.add(at, size)
         at += size * spacing
-    last = instants[-1] if instants else at
-    kept = tuple(entry for entry in recent if entry[0] > last - WINDOW)
-    return replace(pace, next_at=at, recent=kept), instants
+    return replace(pace, next_at=at, recent=tuple(last_second.entries)), instants
 
 
 def slow_down(pace: Pace, *, contract: float, now: float, retry_after: float | None) -> Pace:
@@ -92,24 +91,27 @@ def slow_down(pace: Pace, *, contract: float, now: float, retry_after: float | N
     return replace(pace, rate=rate, ceiling=rate, cut_at=now, changed_at=max(now, held_until), held_until=held_until)
 
 
-def _when_it_fits(recent: Sequence[tuple[float, int]], size: int, contract: float, at: float) -> float:
-    """The first instant from ``at`` at which the window that ends there holds no more than the contract.
+class _LastSecond:
+    """What left in the window that ends at an instant, which only moves forward.
 
     Spacing alone is not enough when messages have several segments: the last of a window counts whole in it.
-    A message larger than the contract leaves alone.
     """
-    held = [entry for entry in recent if entry[0] > at - WINDOW + _CLOSE]
-    total = sum(segments for _, segments in held)
-    for instant, segments in held:
-        if total + size <= contract:
-            break
-        at = max(at, instant + WINDOW)
-        total -= segments
-    return at
 
+    def __init__(self, entries: Sequence[tuple[float, int]], contract: float) -> None:
+        self.entries = deque(entries)
+        self._contract = contract
+        self._total = sum(segments for _, segments in entries)
 
-def _remember(recent: list[tuple[float, int]], at: float, size: int) -> None:
-    if recent and int(recent[-1][0] / BUCKET) == int(at / BUCKET):
-        recent[-1] = (at, recent[-1][1] + size)
-    else:
-        recent.append((at, size))
+    def make_room(self, at: float, size: int) -> float:
+        """The first instant from ``at`` at which so much more fits. Larger than the contract, it leaves alone."""
+        while self.entries and (self.entries[0][0] <= at - WINDOW + _CLOSE or self._total + size > self._contract):
+            instant, segments = self.entries.popleft()
+            at = max(at, instant + WINDOW)
+            self._total -= segments
+        return at
+
+    def add(self, at: float, size: int) -> None:
+        self._total += size
+        if self.entries and int(self.entries[-1][0] / BUCKET) == int(at / BUCKET):
+            size += self.entries.pop()[1]
+        self.entries.append((at, size))
