@@ -49,10 +49,16 @@ class Connection(smtplib.SMTP):
         if refusal:
             self._leave(replies)
             return refusal
-        self.send(content)
-        self.has_ended_content = True
-        self.send(b".\r\n")
+        self._send_content(memoryview(content + b".\r\n"))
         return self._read(Stage.CONTENT)
+
+    def _send_content(self, whole: memoryview) -> None:
+        """While the system has not taken the last byte, the server cannot have the message."""
+        sent = 0
+        while sent < len(whole) and self.sock is not None:
+            self.sock.settimeout(self._remaining())
+            sent += self.sock.send(whole[sent:])
+        self.has_ended_content = True
 
     def _exchange(self, commands: list[str], stages: list[Stage]) -> list[Reply]:
         """The replies, up to the first refusal where the server takes one command at a time."""

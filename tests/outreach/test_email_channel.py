@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from outreach.channels.ports import OutgoingMessage, SendOutcome
 from outreach.simulator.mailbox import Mailbox, serve_mailbox
 from tests.outreach.gateway_contract import GatewayContract
 from tests.outreach.local_servers import raw_server
+from tests.outreach.scripted_smtp import scripted_smtp
 
 
 def make_message(**values: Any) -> OutgoingMessage:
@@ -134,3 +136,52 @@ def test_opt_out_tokens_are_ours_alone() -> None:
     assert read_opt_out_token(token) == attempt
     assert read_opt_out_token(token[:-1] + ("a" if token[-1] != "a" else "b")) is None
     assert read_opt_out_token("") is None
+
+
+@pytest.mark.parametrize("features", ["250 PIPELINING", "250 HELP"])
+@pytest.mark.parametrize(
+    ("replies", "outcome", "code"),
+    [
+        ({}, SendOutcome.ACCEPTED, ""),
+        ({"MAIL": "451 4.3.0 later", "DATA": "503 no"}, SendOutcome.RETRY, "4.3.0"),
+        ({"MAIL": "530 5.7.0 sign in", "DATA": "503 no"}, SendOutcome.RETRY, "5.7.0"),
+        ({"RCPT": "550 5.1.1 unknown", "DATA": "554 no"}, SendOutcome.REFUSED, "5.1.1"),
+        ({"RCPT": "550 5.1.1 unknown"}, SendOutcome.REFUSED, "5.1.1"),  # and yet it says 354
+        ({"DATA": "451 4.3.1 full"}, SendOutcome.RETRY, "4.3.1"),
+        ({"DATA": "250 what"}, SendOutcome.RETRY, "SMTP 250"),
+        ({".": "452 4.3.1 full"}, SendOutcome.RETRY, "4.3.1"),
+        ({".": "554 5.6.0 no"}, SendOutcome.REFUSED, "5.6.0"),
+        ({".": "nonsense"}, SendOutcome.UNKNOWN, "SMTP -1"),
+    ],
+)
+def test_replies(settings: Settings, features: str, replies: dict[str, str], outcome: SendOutcome, code: str) -> None:
+    with scripted_smtp(settings, features=features, replies=replies) as heard:
+        result = EmailGateway.from_settings().send(make_message())
+    assert (result.outcome, result.error_code) == (outcome, code)
+    if "RCPT" in replies or "MAIL" in replies:
+        assert "." not in heard
+
+
+@pytest.mark.parametrize("then", ["silence", "drip", "close"])
+def test_no_answer_to_the_content_is_unknown(settings: Settings, then: str) -> None:
+    settings.SEND_DEADLINE_SECONDS = 0.5
+    begun = time.monotonic()
+    with scripted_smtp(settings, replies={}, then=then):
+        assert EmailGateway.from_settings().send(make_message()).outcome is SendOutcome.UNKNOWN
+    assert time.monotonic() - begun < 5
+
+
+def test_a_server_that_says_goodbye_is_met_again(settings: Settings) -> None:
+    replies: dict[str, str] = {}
+    with scripted_smtp(settings, replies=replies) as heard:
+        gateway = EmailGateway.from_settings()
+        assert gateway.send(make_message()).outcome is SendOutcome.ACCEPTED
+        replies["MAIL"] = "421 4.7.0 too many messages"
+        assert gateway.send(make_message()).outcome is SendOutcome.RETRY
+    assert heard.count("EHLO") == 2  # the kept connection, then a fresh one, and no third
+
+
+def test_is_ready(gateway: EmailGateway, settings: Settings) -> None:
+    assert gateway.is_ready()
+    settings.EMAIL_PORT = 9
+    assert not EmailGateway.from_settings().is_ready()
