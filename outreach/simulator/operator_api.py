@@ -149,8 +149,3 @@ def make_app(config: OperatorConfig) -> web.Application:
         web.get(f"{messages}/{{sid}}.json", _get_one),
     ]
     return make_operator_app(Operator(config), routes, _speak_twilio)
-
-
-def serve_operator(config: OperatorConfig, *, port: int) -> None:
-    """Serve until SIGINT or SIGTERM."""
-    web.run_app(make_app(config), host="127.0.0.1", port=port, access_log=None, print=None)

@@ -90,7 +90,7 @@ class TestTwilioGateway(GatewayContract):
         assert (result.outcome, result.error_code, result.is_alert) == (SendOutcome.RETRY, "20003", True)
 
     def test_invalid_number(self, gateway: TwilioGateway) -> None:
-        assert gateway.send(make_message(destination="0612")).error_code == "21211"
+        assert gateway.send(make_message(destination="+3361")).error_code == "21211"
 
 
 @pytest.mark.parametrize(

@@ -203,3 +203,43 @@ class TestOptOut:
 def test_health(browser: Client) -> None:
     answer = browser.get("/sante/")
     assert (answer.status_code, answer.content) == (200, b"ok")
+
+
+@pytest.mark.django_db
+class TestOvh:
+    PATH = "/operateur/ovh/accuse/"
+    KEY = "tests-key-of-the-receipts"
+
+    @pytest.fixture(autouse=True)
+    def key(self, settings: Settings) -> None:
+        settings.OVH_CALLBACK_KEY = self.KEY
+
+    def test_a_receipt_is_stored_in_our_words(self, browser: Client) -> None:
+        said = {"id": "12345", "ptt": "24", "date": "20260303103000", "description": "2", "descriptionDlr": "Failed"}
+        assert browser.get(self.PATH, {"cle": self.KEY, **said}).status_code == 204
+        event = ProviderEvent.objects.get()
+        assert (event.provider, event.provider_ref, event.kind) == ("ovh", "12345", EventKind.STATUS)
+        assert (event.status, event.error_code, event.payload) == ("undelivered", "OVH-24", said)
+
+    @pytest.mark.parametrize("key", ["", "x", KEY[:-1], KEY + "x", "é"])
+    def test_without_its_key_it_is_refused(self, browser: Client, key: str) -> None:
+        assert browser.get(self.PATH, {"cle": key, "id": "1", "ptt": "4"}).status_code == 403
+        assert not ProviderEvent.objects.exists()
+
+    def test_no_key_in_the_settings_opens_nothing(self, browser: Client, settings: Settings) -> None:
+        settings.OVH_CALLBACK_KEY = ""
+        assert browser.get(self.PATH, {"cle": "", "id": "1", "ptt": "4"}).status_code == 403
+
+    @given(st.dictionaries(st.sampled_from(["id", "ptt", "date", "description", "descriptionDlr"]), st.text()))
+    @hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_hostile_queries_are_never_a_5xx(self, browser: Client, said: dict[str, str]) -> None:
+        said = {name: value.encode("utf-8", "replace").decode() for name, value in said.items()}
+        assert browser.get(self.PATH, {**said, "cle": self.KEY}).status_code in {204, 400}
+
+
+@pytest.mark.django_db
+def test_pictures_are_not_kept(browser: Client) -> None:
+    form = {"MessageSid": "MM1", "From": "+33639980001", "Body": "", "NumMedia": "1"}
+    media = {"MediaUrl0": "https://api.twilio.com/secret", "MediaContentType0": "image/jpeg"}
+    assert post_signed(browser, INBOUND, {**form, **media}).status_code == 204
+    assert ProviderEvent.objects.get().payload == form
