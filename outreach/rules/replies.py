@@ -19,6 +19,38 @@ _STOP_WORDS = frozenset(
         cancel""",
     )
 )
+# The same in other languages that people write to a Caf in: only what cannot be a French word, nor a polite answer, on
+# its own. Spellings after normalisation; Arabic in Latin letters as phones write it.
+_FOREIGN_STOP_WORDS = frozenset(
+    re.findall(
+        r"\S+",
+        """remove unsub optout parar parad paren parem basta cancelar durdur durdurun durdurunuz khalas khlas khalass
+        wa9ef w9ef wa9fou w9fou smettila smettetela przestan opriti opreste
+        قف توقف توقفوا الغاء كفى стоп хватит 停止 退订""",
+    )
+)
+# These are also a name, or may be an answer about something else: a person reads them.
+_FOREIGN_UNSURE_WORDS = frozenset(
+    re.findall(
+        r"\S+",
+        """pare baja baraka sair remover cancela dejar dejen detener detenga yeter iptal annulla arresta fermare fermate
+        habess 7bess""",
+    )
+)
+# Sentences of those languages: "do not write to me any more", "leave me alone".
+_FOREIGN_REFUSALS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"\b(?:do not|don t|dont|never) (?:ever )?(?:contact|text|message|write|call|sms)(?: to)? (?:me|us)\b",
+        r"\b(?:leave me alone|remove me|take me off|opt me out|opt out|no more (?:sms|texts?|messages?|spam))\b",
+        r"\bno (?:me |nos )?(?:escrib|mand|envi|llam|molest|contact)\w*\b.{0,12}(?:mas|nunca)\b",
+        r"\b(?:no quiero (?:recibir )?mas|dejen? de (?:escrib|mand|envi|llam|molest)\w*|darme de baja)\b",
+        r"\bnao (?:me |nos )?(?:envi|mand|contact|escrev|lig)\w*|\b(?:nao quero (?:receber )?mais|parem de)\b",
+        r"\b(?:mesaj|sms) (?:atma|gonderme|yollama)\w*|\b(?:beni aramay?in|rahatsiz etme\w*)\b",
+        r"\bma tb3at\w*|\bmat(?:b3at|seft|ktb)\w*(?:ch|sh)\b|\bma bghit\w*(?:ch|sh)\b",
+        r"\bnon (?:mi |ci )?(?:scriv|mand|contatt|chiam)\w*\b.{0,12}piu\b",
+    )
+)
 # Words that may go with it without changing it.
 _POLITE_WORDS = frozenset(
     re.findall(
@@ -59,8 +91,8 @@ _UNSURE = re.compile(
     r"plainte|non merci|pas interesse\w*|fichez|foutez|ras le bol|lachez|derang\w*|unsubscribe)\b"
 )
 _LETTER_BY_LETTER = re.compile(r"\bs[ .\-_*]+t[ .\-_*]+o[ .\-_*]+p\b")
-_SPELLING = str.maketrans({"’": " ", "'": " ", "‘": " ", "œ": "oe", "æ": "ae", "\u200b": ""})
-_OTHER_THAN_WORDS = re.compile(r"[^a-z0-9]+")
+_SPELLING = str.maketrans({"’": " ", "'": " ", "‘": " ", "œ": "oe", "æ": "ae", "ı": "i", "\u200b": ""})
+_OTHER_THAN_WORDS = re.compile(r"[\W_]+")
 
 
 def classify(body: str) -> ReplyClass:
@@ -69,7 +101,11 @@ def classify(body: str) -> ReplyClass:
     words = _OTHER_THAN_WORDS.sub(" ", text).strip()
     if _is_stop(body, text, words):
         return ReplyClass.STOP
-    if _UNSURE.search(words) or any(sign in body for sign in _UNSURE_SIGNS | _STOP_SIGNS):
+    if (
+        _UNSURE.search(words)
+        or not _FOREIGN_UNSURE_WORDS.isdisjoint(words.split())
+        or any(sign in body for sign in _UNSURE_SIGNS | _STOP_SIGNS)
+    ):
         return ReplyClass.AMBIGUOUS
     return ReplyClass.ORDINARY
 
@@ -94,12 +130,16 @@ def _is_spelt_out(text: str) -> bool:
 
 
 def _refuses(words: str) -> bool:
-    return any(pattern.search(words) for pattern in _REFUSALS)
+    return any(pattern.search(words) for pattern in (*_REFUSALS, *_FOREIGN_REFUSALS))
 
 
 def _is_stop_word(word: str) -> bool:
     """The list, and the word with letters held down ("STOOOPPP")."""
-    return word in _STOP_WORDS or bool(re.fullmatch(r"s+t+[o0]+p+e?z?|a+r+e+t+e*[zrs]*|stop\d{1,6}", word))
+    return (
+        word in _STOP_WORDS
+        or word in _FOREIGN_STOP_WORDS
+        or bool(re.fullmatch(r"s+t+[o0]+p+e?z?|a+r+e+t+e*[zrs]*|stop\d{1,6}", word))
+    )
 
 
 def _normalise(body: str) -> str:

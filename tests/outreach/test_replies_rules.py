@@ -50,6 +50,42 @@ def test_refusals(body: str) -> None:
     assert classify(body) == ReplyClass.STOP
 
 
+OTHER_LANGUAGES = {
+    "English": [
+        "Please remove me",
+        "don't text me",
+        "leave me alone",
+        "Unsubscribe please",
+        "opt out",
+        "no more texts",
+    ],
+    "Spanish": ["basta", "no me escriban más", "no quiero más mensajes", "dejen de llamarme", "quiero darme de baja"],
+    "Portuguese": ["parem", "não me enviem mais", "não quero receber mais mensagens", "parem de me ligar"],
+    "Turkish": ["durdur", "mesaj atmayın", "sms göndermeyin", "beni aramayın"],
+    "Arabic, Latin letters": ["khalas", "w9ef", "matb3atouch", "ma bghitch messages", "Khlas svp"],
+    "Arabic": ["توقف", "إلغاء", "كفى"],
+    "Italian": ["smettila", "non mi scrivete più"],
+    "Russian, Chinese, Polish, Romanian": ["СТОП", "хватит", "停止", "przestań", "opriți"],
+}
+
+
+@pytest.mark.parametrize("body", [body for bodies in OTHER_LANGUAGES.values() for body in bodies])
+def test_refusals_in_other_languages(body: str) -> None:
+    assert classify(body) == ReplyClass.STOP
+
+
+@pytest.mark.parametrize("body", ["Baraka", "Mme Paré", "yeter", "baja"])
+def test_a_word_that_is_also_a_name_is_read_by_a_person(body: str) -> None:
+    assert classify(body) == ReplyClass.AMBIGUOUS
+
+
+@pytest.mark.parametrize(
+    "body", ["I could not call you", "Gracias", "obrigado", "teşekkürler", "choukran", "شكرا", "спасибо", "Thank you!"]
+)
+def test_courtesy_in_other_languages_is_a_reply(body: str) -> None:
+    assert classify(body) == ReplyClass.ORDINARY
+
+
 @pytest.mark.parametrize(
     "body",
     [
