@@ -1,5 +1,6 @@
 """Criteria said in one French sentence, for the approver and for publication."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -9,6 +10,7 @@ from campaigns.rules.criteria_catalogue import WITH_ARTICLE, Catalogue, Field, F
 from campaigns.rules.criteria_segments import expand
 
 NBSP = "\N{NO-BREAK SPACE}"
+_PLAIN = re.compile(r"[\w-]+")
 HISTORY_OUTCOMES = {
     ContactOutcome.DELIVERED: " avec message reçu",
     ContactOutcome.ANSWERED: " avec réponse de leur part",
@@ -29,7 +31,7 @@ def _fragment(node: Mapping[str, Any], catalogue: Catalogue, *, top: bool = Fals
         return _leaf(node, catalogue)
     if "name" in node:
         inner = _fragment({"all": node["all"]}, catalogue, top=True)
-        return f"du segment « {node['name']} » ({inner})"
+        return f"du segment {_quoted(node['name'])} ({inner})"
     if "not" in node:
         return f"à l’exclusion de ceux {_relative(_fragment(node['not'], catalogue))}"
     if "all" in node:
@@ -97,7 +99,18 @@ def _held(value: Any) -> str:
 
 def _names(field: Field, value: Any, joiner: str = " ou ") -> str:
     values = value if isinstance(value, list) else [value]
-    return joiner.join(_lowered(field.label_of(each), field) for each in values)
+    return joiner.join(_name(field, str(each)) for each in values)
+
+
+def _name(field: Field, value: str) -> str:
+    """A text typed by somebody is quoted, or its own « ou » and commas would pass for those of the sentence."""
+    if value in dict(field.choices):
+        return _lowered(field.label_of(value), field)
+    return value if _PLAIN.fullmatch(value) else _quoted(value)
+
+
+def _quoted(text: str) -> str:
+    return f"« {text.replace('«', '‹').replace('»', '›')} »"
 
 
 def _lowered(label: str, field: Field) -> str:
@@ -128,9 +141,9 @@ def _history(value: Any) -> str:
     detail = value if isinstance(value, dict) else {"days": value}
     text = _days(detail["days"])
     if plan := detail.get("plan"):
-        text += f" par le plan « {plan} »"
+        text += f" par le plan {_quoted(plan)}"
     if theme := detail.get("theme"):
-        text += f" sur le thème « {theme} »"
+        text += f" sur le thème {_quoted(theme)}"
     if channel := detail.get("channel"):
         text += f" par {Channel(channel).label}"
     return text + HISTORY_OUTCOMES.get(detail.get("outcome", ""), "")
