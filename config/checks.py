@@ -1,5 +1,6 @@
 """What the environment says is checked before anything is served or sent: a wrong setting must not be met at night."""
 
+import re
 from collections.abc import Iterator
 from datetime import time
 from typing import Any
@@ -11,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from campaigns.rules.calendar import InvalidHours, parse_hours
 
 AT_LEAST_ONE = ("CAP_CAMPAIGNS_7_DAYS", "CAP_CONTACTS_30_DAYS", "CAP_CALL_ATTEMPTS_30_DAYS", "CALLS_PER_DAY")
+EMAIL_ADDRESS = re.compile(r"[A-Za-z0-9._-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 # What an operator cannot do without, once its address is given.
 OVH_NEEDS = ("OVH_API_URL", "OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY", "OVH_SERVICE_NAME")
 OPERATOR_NEEDS = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "PUBLIC_BASE_URL")
@@ -50,6 +52,18 @@ def _find_problems() -> Iterator[str]:
         if not rate >= 1:
             yield f"SEGMENTS_PER_SECOND : le débit de « {name} » doit être d’au moins 1 segment par seconde."
     yield from _find_operator_problems()
+    yield from _find_email_problems()
+
+
+def _find_email_problems() -> Iterator[str]:
+    if settings.EMAIL_PROVIDER not in {"", "brevo", "mailjet"}:
+        yield f"EMAIL_PROVIDER : « {settings.EMAIL_PROVIDER} » est inconnu. Écrire brevo, mailjet ou rien."
+    if settings.EMAIL_WEBHOOK_SECRET and ":" not in settings.EMAIL_WEBHOOK_SECRET:
+        yield "EMAIL_WEBHOOK_SECRET : écrire nom:motdepasse."
+    if settings.EMAIL_BOUNCE_ADDRESS and not EMAIL_ADDRESS.fullmatch(settings.EMAIL_BOUNCE_ADDRESS):
+        yield "EMAIL_BOUNCE_ADDRESS : écrire une adresse simple, par exemple rebonds@caf.example."
+    if settings.EMAIL_USE_TLS and settings.EMAIL_USE_SSL:
+        yield "EMAIL_USE_TLS et EMAIL_USE_SSL s’excluent : le premier pour le port 587, le second pour le 465."
 
 
 def _find_operator_problems() -> Iterator[str]:
