@@ -4,15 +4,25 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('campaigns', '0007_imported_lists_and_outcomes'),
+        ("campaigns", "0007_imported_lists_and_outcomes"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='baddestination',
-            name='reason',
-            field=models.CharField(choices=[('INCONNU', 'Numéro inconnu de l’opérateur'), ('PAS_MOBILE', 'Ce numéro ne reçoit pas de SMS'), ('FAUX_NUMERO', 'Numéro d’une autre personne, dit au téléphone'), ('SANS_BOITE', 'Adresse e-mail qui n’existe pas'), ('REJETS', 'E-mails refusés plusieurs fois de suite'), ('PLAINTE', 'E-mail signalé comme indésirable par la personne')], max_length=12, verbose_name='raison'),
+            model_name="baddestination",
+            name="reason",
+            field=models.CharField(
+                choices=[
+                    ("INCONNU", "Numéro inconnu de l’opérateur"),
+                    ("PAS_MOBILE", "Ce numéro ne reçoit pas de SMS"),
+                    ("FAUX_NUMERO", "Numéro d’une autre personne, dit au téléphone"),
+                    ("SANS_BOITE", "Adresse e-mail qui n’existe pas"),
+                    ("REJETS", "E-mails refusés plusieurs fois de suite"),
+                    ("PLAINTE", "E-mail signalé comme indésirable par la personne"),
+                ],
+                max_length=12,
+                verbose_name="raison",
+            ),
         ),
     ]

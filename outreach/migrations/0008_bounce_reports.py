@@ -5,14 +5,17 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('outreach', '0007_provider_pace'),
+        ("outreach", "0007_provider_pace"),
     ]
 
     operations = [
         migrations.AddConstraint(
-            model_name='providerevent',
-            constraint=models.UniqueConstraint(django.db.models.fields.json.KeyTextTransform('digest', 'payload'), condition=models.Q(('provider', 'dsn')), name='event_report_once'),
+            model_name="providerevent",
+            constraint=models.UniqueConstraint(
+                django.db.models.fields.json.KeyTextTransform("digest", "payload"),
+                condition=models.Q(("provider", "dsn")),
+                name="event_report_once",
+            ),
         ),
     ]
