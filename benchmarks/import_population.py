@@ -1,20 +1,25 @@
 # ruff: noqa: E402 — Django is set up before its models are imported
-"""Population import against bare COPY and against django-import-export, interleaved in one run.
+"""Population import against bare COPY, a blind upsert and django-import-export, interleaved in one run.
 
-    python benchmarks/import_population.py --size 113000 --pairs 3
-    python benchmarks/import_population.py --size 1000000 --pairs 1 --only copy,import,refresh
+    python -m benchmarks.import_population                          # everything below, three tables
+    python -m benchmarks.import_population --size 113000 --pairs 5  # one table
+    python -m benchmarks.import_population --size 13500000 --pairs 1 --only copy,import,refresh  # France, once
 
 Each measure runs in a process of its own, on an emptied table of a database made for the run (``test_…`` beside the one
 of DATABASE_URL). Time is that of the work alone; memory is the peak of the process above what it held once Django was
-loaded and one query made. ``copy``: the same rows, as PostgreSQL's own text, into the same table with its indexes and
-foreign key. ``import-export``: its fastest settings (bulk of 1,000, no diff, no look-up), on values already clean.
-``refresh``: the same extract with 6 % of the people changed, over a population that is already there.
+loaded and one query made; log is what PostgreSQL wrote ahead (WAL), from a checkpoint on. ``copy``: the same rows, as
+PostgreSQL's own text, into the same table with its indexes and foreign key. ``refresh``: the same extract with 6 % of
+the people changed, over a population that is already there. ``reread``: the same, but no line is known word for word
+(rules or columns changed): all are read again. ``upsert``: the same new values, already clean, INSERT … ON CONFLICT DO
+UPDATE over everybody. ``import-export``: its fastest settings (bulk of 1,000, no diff, no look-up), on values already
+clean, at a size where it ends.
 """
 
 import argparse
 import gc
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -25,7 +30,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
 
 import django
@@ -33,7 +37,7 @@ import django
 django.setup()
 
 from django.contrib.postgres.fields import ArrayField
-from django.db import connection, models
+from django.db import connection, models, transaction
 
 from campaigns.models import Allocataire
 from campaigns.population_import import import_population
@@ -44,7 +48,9 @@ NOW = datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
 TABLE = Allocataire._meta.db_table
 COLUMNS = ", ".join(f.column for f in Allocataire._meta.concrete_fields if not f.primary_key)
 CHANGED_SHARE = 0.06
+DATABASE = connection.settings_dict["NAME"]
 BLOCK = 1 << 20
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
@@ -52,45 +58,54 @@ def main() -> None:
     if options.child:
         print(json.dumps(measure(options.child, Path(options.folder))))
         return
+    tables = [(options.size, options.pairs, options.only.split(","))] if options.size else TABLES
+    for size, pairs, names in tables:
+        report(run(size, pairs, names), size)
+
+
+def run(size: int, pairs: int, names: list[str]) -> list[dict[str, dict[str, float]]]:
     with tempfile.TemporaryDirectory(prefix="aller-vers-bench-") as folder:
         connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
         try:
-            prepare(Path(folder), options.size)
-            runs = [{n: spawn(n, folder) for n in options.only.split(",")} for _ in range(options.pairs)]
+            prepare(Path(folder), size, names)
+            return [{name: spawn(name, folder) for name in names} for _ in range(pairs)]
         finally:
-            connection.creation.destroy_test_db(connection.settings_dict["NAME"], verbosity=0)
-    report(runs, options.size)
+            connection.creation.destroy_test_db(DATABASE, verbosity=0)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--size", type=int, default=113_000)
-    parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--only", default="copy,import,refresh,import-export")
+    parser.add_argument("--size", type=int, default=0)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--only", default="copy,import,refresh,reread,upsert")
     parser.add_argument("--child", default="", help=argparse.SUPPRESS)
     parser.add_argument("--folder", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def prepare(folder: Path, size: int) -> None:
-    """The extract, the same with 6 % of the people changed, and what the two others read."""
+def prepare(folder: Path, size: int, names: list[str]) -> None:
+    """The extract, the same with 6 % of the people changed, and what the others read."""
     load_territories()
-    extract = folder / "extract.csv"
+    extract, changed = folder / "extract.csv", folder / "changed.csv"
     write_population(path=extract, department="66", size=size, seed=1, on=date(2023, 3, 1))
-    step = round(1 / CHANGED_SHARE)
-    with extract.open(encoding="utf-8") as source, (folder / "changed.csv").open("w", encoding="utf-8") as target:
-        for number, line in enumerate(source):
-            target.write(line.replace(";oui;", ";non;", 1) if number % step == 1 else line)
+    chance = random.Random(66)
+    with extract.open(encoding="utf-8") as source, changed.open("w", encoding="utf-8") as target:
+        for line in source:
+            target.write(line.replace(";oui;", ";non;", 1) if chance.random() < CHANGED_SHARE else line)
     _empty()
     _import(extract)
     _copy_out(folder / "rows.txt", "TEXT")
-    _copy_out(folder / "rows.csv", "CSV, HEADER")
+    if "import-export" in names:
+        _copy_out(folder / "rows.csv", "CSV, HEADER")
+    if "upsert" in names:
+        _import(changed)
+        _copy_out(folder / "changed.txt", "TEXT")
 
 
 def spawn(name: str, folder: str) -> dict[str, float]:
     environment = os.environ | {"DATABASE_URL": _url_of_test_database()}
-    command = [sys.executable, __file__, "--child", name, "--folder", folder]
-    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "benchmarks.import_population", "--child", name, "--folder", folder]
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     print(f"  {name}: {figures['seconds']:.2f} s", file=sys.stderr, flush=True)
     return figures
@@ -98,22 +113,40 @@ def spawn(name: str, folder: str) -> dict[str, float]:
 
 def measure(name: str, folder: Path) -> dict[str, float]:
     _empty()
-    if name == "refresh":
+    if name in OVER_PEOPLE:
         _import(folder / "extract.csv")
+        if name == "reread":
+            _execute("TRUNCATE campaigns_known_line")
         _settle()
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
-    base, cpu, start = _memory("VmRSS"), time.process_time(), time.perf_counter()
+    base, log, cpu, start = _memory("VmRSS"), _log_position(), time.process_time(), time.perf_counter()
     STORIES[name](folder)
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-    return {"seconds": seconds, "cpu": cpu, "memory": _memory("VmHWM") - base, "rows": Allocataire.objects.count()}
+    memory, log = _memory("VmHWM") - base, (_log_position() - log) / 2**20
+    return {"seconds": seconds, "cpu": cpu, "memory": memory, "log": log, "rows": Allocataire.objects.count()}
 
 
 def _copy(folder: Path) -> None:
+    _copy_in(TABLE, folder / "rows.txt")
+
+
+def _upsert(folder: Path) -> None:
+    names = [name for name in COLUMNS.split(", ") if name != "matricule"]
+    with transaction.atomic():
+        _execute(f"CREATE TEMP TABLE incoming ON COMMIT DROP AS SELECT {COLUMNS} FROM {TABLE} WITH NO DATA")
+        _copy_in("incoming", folder / "changed.txt")
+        _execute(
+            f"INSERT INTO {TABLE} ({COLUMNS}) SELECT {COLUMNS} FROM incoming "
+            f"ON CONFLICT (matricule) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in names)}"
+        )
+
+
+def _copy_in(table: str, path: Path) -> None:
     with (
         connection.cursor() as cursor,
-        cursor.cursor.copy(f"COPY {TABLE} ({COLUMNS}) FROM STDIN") as copy,
-        (folder / "rows.txt").open("rb") as file,
+        cursor.cursor.copy(f"COPY {table} ({COLUMNS}) FROM STDIN") as copy,
+        path.open("rb") as file,
     ):
         while block := file.read(BLOCK):
             copy.write(block)
@@ -147,37 +180,67 @@ STORIES: dict[str, Callable[[Path], None]] = {
     "copy": _copy,
     "import": lambda folder: _import(folder / "extract.csv"),
     "refresh": lambda folder: _import(folder / "changed.csv"),
+    "reread": lambda folder: _import(folder / "changed.csv"),
+    "upsert": _upsert,
     "import-export": _import_export,
 }
+OVER_PEOPLE = {"refresh", "reread", "upsert"}
+TABLES = [
+    (113_000, 5, ["copy", "import", "refresh", "reread", "upsert"]),
+    (20_000, 5, ["copy", "import", "import-export"]),
+    (10_000, 1, ["copy", "import", "refresh"]),
+    (1_000_000, 1, ["copy", "import", "refresh"]),
+]
 
 
 def report(runs: list[dict[str, dict[str, float]]], size: int) -> None:
     anchor = [run["copy"]["seconds"] for run in runs]
     print(f"\n{size:,} lines, medians of {len(runs)} interleaved runs\n")
-    print("| measure | seconds | lines/s | of bare COPY | CPU s (Python) | memory MiB |")
-    print("|---|---|---|---|---|---|")
+    print("| measure | seconds | lines/s | of bare COPY | CPU s (Python) | memory MiB | log MiB |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
     for name in runs[0]:
         figures = {key: statistics.median(run[name][key] for run in runs) for key in runs[0][name]}
         ratio = statistics.median(base / run[name]["seconds"] for base, run in zip(anchor, runs, strict=True))
         print(
             f"| {name} | {figures['seconds']:.2f} | {size / figures['seconds']:,.0f} | {ratio:.2f} "
-            f"| {figures['cpu']:.2f} | {figures['memory']:.0f} |"
+            f"| {figures['cpu']:.2f} | {figures['memory']:.0f} | {figures['log']:.0f} |"
         )
     if "import-export" in runs[0]:
-        ratios = [run["import-export"]["seconds"] / run["import"]["seconds"] for run in runs]
-        print(f"\nimport against import-export: ×{statistics.median(ratios):.0f}")
+        print(f"\nimport against import-export: ×{_ratio(runs, 'import-export', 'import', 'seconds'):.0f}")
+    if "upsert" in runs[0]:
+        print(f"\nlog of a refresh, of the blind upsert: {_ratio(runs, 'refresh', 'upsert', 'log'):.2f}")
+    sys.stdout.flush()
+
+
+def _ratio(runs: list[dict[str, dict[str, float]]], one: str, other: str, figure: str) -> float:
+    return statistics.median(run[one][figure] / run[other][figure] for run in runs)
 
 
 def _empty() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {TABLE} RESTART IDENTITY CASCADE")
+    _execute(f"TRUNCATE {TABLE}, campaigns_known_line RESTART IDENTITY CASCADE")
     _settle()
 
 
 def _settle() -> None:
-    """What one measure leaves to write is not paid by the next."""
+    """What one measure leaves to tidy and to write is not paid by the next."""
+    _execute(f"VACUUM ANALYZE {TABLE}")
+    _execute("CHECKPOINT")
+
+
+def _log_position() -> float:
+    """Bytes that this connection wrote ahead; before PostgreSQL 18, those of the whole server."""
+    query = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')"
+    if connection.cursor().connection.info.server_version >= 180_000:
+        _execute("SELECT pg_stat_force_next_flush()")
+        query = "SELECT wal_bytes FROM pg_stat_get_backend_wal(pg_backend_pid())"
     with connection.cursor() as cursor:
-        cursor.execute("CHECKPOINT")
+        cursor.execute(query)
+        return float(cursor.fetchone()[0])
+
+
+def _execute(query: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
 
 
 def _copy_out(path: Path, form: str) -> None:
