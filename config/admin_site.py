@@ -42,12 +42,15 @@ class AllerVersAdminSite(AdminSite):
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from config import pages
         from outreach.admin.email_pages import show_email
+        from outreach.admin.pending_page import open_fence, show_pending
         from outreach.admin.timelines import show_timeline
 
         views: list[tuple[str, Callable[..., HttpResponse], str]] = [
             ("reglages/", pages.show_settings, "reglages"),
             ("reglages/envois/", pages.show_pauses, "pauses"),
             ("reglages/envois/changer/", pages.change_pause, "change_pause"),
+            ("reglages/attente/", show_pending, "pending"),
+            ("reglages/attente/rouvrir/", open_fence, "open_fence"),
             ("reglages/systeme/", pages.show_system, "systeme"),
             ("composants/", pages.show_components, "composants"),
             # Beside the person's page, where ``campaigns`` may not put what ``outreach`` knows.

@@ -75,10 +75,22 @@ SETTINGS_LINKS = (
         "Ce que chaque nuit a préparé, et ce qui n’a pas marché.",
     ),
     (
+        "Ce qui attend",
+        "pending",
+        "outreach.view_night",
+        "Où en est chaque étape du système, depuis quand, et quoi faire quand c’est trop long.",
+    ),
+    (
         "Contacts incertains",
         "outreach_touch_changelist",
         "outreach.change_touch",
         "L’opérateur n’a pas répondu : un superviseur décide.",
+    ),
+    (
+        "Contacts en quarantaine",
+        "quarantine",
+        "outreach.change_touch",
+        "Ce qui a fait échouer l’envoi plusieurs fois : un superviseur libère ou clôt, avec une raison.",
     ),
     (
         "Oppositions",

@@ -107,14 +107,18 @@ class _Run:
         self.listener = Listener(channel)
         self.report = DispatchReport()
         self.held: set[int] = set()
+        self.spoilt: list[int] = []  # their text could not be written: left to their lease, which counts such failures
         self.contents: dict[int, Content] = {}
+        self.drafts: dict[int, Draft] = {}  # claimed and written, not decided
         self.on_the_wire: dict[UUID, Intent] = {}
         self.wire = Wire(self.slots, _send)
 
     def send_all(self) -> None:
+        """The next batch is claimed and written while the last one is on the wire; it is decided when it may leave."""
         more = True
-        while more or self.on_the_wire:
-            more = more and not self.is_over() and self._fill()
+        while (more or self.drafts or self.on_the_wire) and not self.is_over():
+            self._send_drafts()
+            more = more and (bool(self.drafts) or self._prepare())
             self._record_answers()
 
     def finish(self) -> None:
@@ -122,41 +126,42 @@ class _Run:
         while self.on_the_wire:
             self._record_answers()
         self.wire.close()
-        run_statement(sql.RELEASE, claimer=self.claimer, kept=[])
+        run_statement(sql.RELEASE, claimer=self.claimer, kept=self.spoilt)
 
     @property
     def free(self) -> int:
         return self.slots - len(self.on_the_wire)
 
-    def _fill(self) -> bool:
-        """Put a batch on the wire when there is room for one; False when nothing more can be claimed."""
-        if self.free < min(BATCH_SIZE, self.slots // 4):
-            return True
-        self.gateway = gateway_for(self.channel)  # its name goes into the intents: one operator for a whole batch
-        room = self._pacer(self.gateway).room()
-        if not room:
-            return True
-        claimed = self._claim(min(self.free, BATCH_SIZE, room))
+    def _prepare(self) -> bool:
+        """Claim and write a batch; False when nothing more can be claimed."""
+        claimed = self._claim(min(BATCH_SIZE, self.slots, self._pacer(self.gateway).batch))
         reached("1-claimed")
-        drafts = self._render(claimed)
-        self._leave(self._decide(self._leave_out(drafts, room)))
+        self.drafts = self._render(claimed)
         return bool(claimed)
+
+    def _send_drafts(self) -> None:
+        """Decide what may leave soon, and put it on the wire; the rest waits for places, or for the contract."""
+        if not self.drafts or self.free < min(len(self.drafts), self.slots // 4):
+            return
+        self.gateway = gateway_for(self.channel)  # its name goes into the intents: one operator for a whole batch
+        batch = self._take(min(self.free, BATCH_SIZE), self._pacer(self.gateway).room())
+        if batch:
+            self._leave(self._decide(batch))
+
+    def _take(self, number: int, room: int) -> dict[int, Draft]:
+        """The first drafts, as many as have a place and as their segments fit in ``room``."""
+        batch: dict[int, Draft] = {}
+        for touch_id, draft in list(self.drafts.items())[:number]:
+            if room <= 0 or (batch and draft.segments > room):
+                break
+            batch[touch_id] = self.drafts.pop(touch_id)
+            room -= draft.segments
+        return batch
 
     def _pacer(self, gateway: Gateway) -> Pacer:
         if gateway.name not in self.pacers:
             self.pacers[gateway.name] = pacer_for(provider=gateway.name, channel=self.channel)
         return self.pacers[gateway.name]
-
-    def _leave_out(self, drafts: dict[int, Draft], room: int) -> dict[int, Draft]:
-        """The drafts that may leave soon, by their segments; the others are given back, to be decided when they may."""
-        kept: dict[int, Draft] = {}
-        for touch_id, draft in drafts.items():
-            if kept and draft.segments > room:
-                run_statement(sql.RELEASE, claimer=self.claimer, kept=list(kept))
-                return kept
-            kept[touch_id] = draft
-            room -= draft.segments
-        return kept
 
     def _leave(self, intents: Sequence[Intent]) -> None:
         """Each at the instant that the operator's contract allows."""
@@ -177,7 +182,7 @@ class _Run:
         if suspect is None:
             return claimed
         # Its worker died holding it: it goes alone, so that it takes nobody with it if it kills again.
-        run_statement(sql.RELEASE, claimer=self.claimer, kept=[suspect.id])
+        run_statement(sql.RELEASE, claimer=self.claimer, kept=[suspect.id, *self.spoilt])
         return [suspect]
 
     def _render(self, claimed: Sequence[Claimed]) -> dict[int, Draft]:
@@ -193,6 +198,7 @@ class _Run:
                 missing.append(row.id)
             except Exception:
                 logger.exception("text not rendered touch=%s", row.id)
+                self.spoilt.append(row.id)
         if missing:
             run_statement(sql.SUPPRESS, claimer=self.claimer, touches=missing, reason=Suppression.MISSING_VALUE.value)
             self.report.count_stop("missing_value", len(missing))
@@ -254,9 +260,10 @@ class _Run:
 
     def _record_answers(self) -> None:
         """Write down the answers that came, and free their places."""
-        is_at_leisure = self.free * 2 >= self.slots and not self._pacer(self.gateway).is_open
+        is_paced = self.free * 2 >= self.slots and not self._pacer(self.gateway).is_open
         arrived = self.wire.collect(
-            patience=PATIENCE_SECONDS, gather=LEISURE_SECONDS if is_at_leisure else GATHER_SECONDS
+            patience=PATIENCE_SECONDS if self.on_the_wire or is_paced else 0,
+            gather=LEISURE_SECONDS if is_paced else GATHER_SECONDS,
         )
         if not arrived:
             return

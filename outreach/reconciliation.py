@@ -18,7 +18,7 @@ from outreach import reconciliation_sql as sql
 from outreach.channels.ports import LookUpResult, OutgoingMessage
 from outreach.channels.registry import gateway_of
 from outreach.enums import TouchStatus
-from outreach.models import Attempt, Touch
+from outreach.models import Attempt, Touch, TouchDecision
 from outreach.recording import Answer, record_answers
 from outreach.rules.retry import BETWEEN_LOOKUPS, CRASHES_BEFORE_QUARANTINE, Resolution, may_resend
 from outreach.rules.stopping import TIME_LEFT
@@ -93,19 +93,25 @@ def reschedule_missed(*, now: datetime) -> int:
     return moved
 
 
-def resolve_touch(*, touch: Touch, decision: Resolution, by: User, now: datetime) -> None:
+def resolve_touch(*, touch: Touch, decision: Resolution, by: User, now: datetime, reason: str = "") -> None:
     """A superviseur decides of a contact that is unconfirmed or in quarantine: try once more, or close it.
 
     Closed, an unconfirmed contact goes on counting in the cap: it may have been received.
-    Raises ``ResolutionRefused`` when its fate is known meanwhile.
+    Raises ``ResolutionRefused`` when its fate is known meanwhile, or when a quarantine is left without a reason.
     """
+    if touch.status == TouchStatus.QUARANTINED and not reason:
+        raise ResolutionRefused("Dites pourquoi ce contact sort de quarantaine.")
     values: dict[str, Any]
     if decision == Resolution.RESEND:
         statement, values = sql.PLAN_AGAIN, {"touches": [touch.pk]}
     else:
         statement, values = sql.CLOSE_DOUBT, {"touch": touch.pk}
     from_states = [TouchStatus.UNCONFIRMED.value, TouchStatus.QUARANTINED.value]
-    if not _count(statement, now=now, from_states=from_states, **values):
+    with transaction.atomic():
+        is_decided = _count(statement, now=now, from_states=from_states, **values)
+        if is_decided:
+            TouchDecision.objects.create(touch=touch, decision=decision, by=by, at=now, reason=reason)
+    if not is_decided:
         raise ResolutionRefused("Le sort de ce contact est connu : il n’y a plus rien à décider. Rechargez la page.")
     touch.refresh_from_db()
     logger.warning("touch resolved touch=%s decision=%s user=%s", touch.pk, decision, by.pk)

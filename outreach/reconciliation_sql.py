@@ -1,15 +1,18 @@
 """The statements of ``outreach.reconciliation``: what a crash, a silence or a closed window leaves behind."""
 
 from campaigns.enums import FactState
-from outreach.enums import AttemptStatus, TouchStatus
+from outreach.enums import AttemptStatus, Suppression, TouchStatus
+
+_TOO_MANY_CRASHES = """t.attempt_count - (SELECT coalesce(max(o.number), 0) FROM outreach_attempt o
+                                              WHERE o.touch_id = t.id) >= %(crashes)s"""
 
 # A claim that outlived its lease: its worker is dead, and nothing was decided. Too many such deaths: quarantine.
 RELEASE_EXPIRED = f"""
 WITH released AS (
     UPDATE outreach_touch t
        SET claimed_by = '', claimed_until = NULL, status_at = %(now)s,
-           status = CASE WHEN t.attempt_count - (SELECT coalesce(max(o.number), 0) FROM outreach_attempt o
-                                                  WHERE o.touch_id = t.id) >= %(crashes)s
+           reason = CASE WHEN {_TOO_MANY_CRASHES} THEN '{Suppression.CRASHED}' ELSE t.reason END,
+           status = CASE WHEN {_TOO_MANY_CRASHES}
                          THEN '{TouchStatus.QUARANTINED}' ELSE '{TouchStatus.PLANNED}' END
      WHERE t.status = '{TouchStatus.CLAIMED}' AND t.claimed_until < %(now)s
     RETURNING t.id, t.status),
@@ -52,7 +55,7 @@ COUNT_EMPTY_LOOKUPS = "UPDATE outreach_attempt SET lookup_count = lookup_count +
 PLAN_AGAIN = f"""
 WITH again AS (
     UPDATE outreach_touch t
-       SET status = '{TouchStatus.PLANNED}', due_at = %(now)s, claimed_by = '', claimed_until = NULL,
+       SET status = '{TouchStatus.PLANNED}', reason = '', due_at = %(now)s, claimed_by = '', claimed_until = NULL,
            attempt_count = (SELECT coalesce(max(o.number), 0) FROM outreach_attempt o WHERE o.touch_id = t.id),
            status_at = %(now)s
      WHERE id = ANY(%(touches)s) AND status = ANY(%(from_states)s)

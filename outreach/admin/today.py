@@ -5,15 +5,17 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, Subquery
 from django.urls import reverse
 
 from campaigns.admin.badges import Badge, campaign_badge
 from campaigns.enums import CampaignStatus
-from campaigns.models import Campaign, User
+from campaigns.models import Campaign, CampaignMove, User
 from outreach.admin.badges import night_badge
 from outreach.enums import TouchStatus
-from outreach.models import Call, Night, Reply, Touch
+from outreach.models import Call, Fence, Night, Reply, Touch
+from outreach.pending import read_pending
+from outreach.rules.pending import late_steps
 
 MAX_CAMPAIGNS = 12
 
@@ -36,7 +38,17 @@ class RunningCampaign:
 
 
 @dataclass(frozen=True)
+class Alert:
+    """Something stopped by itself, or waits for too long. ``text``: what, and what to do."""
+
+    title: str
+    text: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Today:
+    alerts: list[Alert]
     tasks: list[Task]
     night: Night | None
     night_badge: Badge | None
@@ -50,12 +62,43 @@ def read_today(*, user: User, now: datetime) -> Today:
     night = Night.objects.first() if user.has_perm("outreach.view_night") else None
     problems = list(night.steps.exclude(problem="").values_list("problem", flat=True)) if night else []
     return Today(
+        alerts=_alerts(user, now),
         tasks=[task for task in tasks if task.count],
         night=night,
         night_badge=night_badge(night.status) if night else None,
         night_problems=problems,
         running=_running_campaigns(now) if user.has_perm("campaigns.view_campaign") else [],
     )
+
+
+def _alerts(user: User, now: datetime) -> list[Alert]:
+    """Sending closed after a restore, campaigns paused by their own figures, steps that wait for too long."""
+    alerts = []
+    fence = Fence.objects.order_by("pk").first()
+    if fence is None or fence.closed_at:
+        reason = fence.reason if fence else "La barrière des envois manque dans la base."
+        alerts.append(Alert("Les envois sont fermés", reason, reverse("admin:pending")))
+    if user.has_perm("campaigns.view_campaign"):
+        last = CampaignMove.objects.filter(campaign=OuterRef("pk")).order_by("-at", "-pk")
+        paused = Campaign.objects.filter(status=CampaignStatus.PAUSED).annotate(
+            last_move=Subquery(last.values("move")[:1]),
+            last_by=Subquery(last.values("by")[:1]),
+            last_reason=Subquery(last.values("reason")[:1]),
+        )
+        alerts += [
+            Alert(
+                f"Campagne arrêtée d’elle-même : {campaign.name}",
+                campaign.last_reason,
+                reverse("admin:campaign_life", args=[campaign.pk]),
+            )
+            for campaign in paused.filter(last_move="PAUSE", last_by=None).order_by("name")[:MAX_CAMPAIGNS]
+        ]
+    if user.has_perm("outreach.view_night"):
+        late = late_steps(read_pending(now=now))
+        text = " ; ".join(f"{row.step.label.lower()} : {row.count}, depuis {row.age_text}" for row in late)
+        if late:
+            alerts.append(Alert("Le système prend du retard", f"{text}.", reverse("admin:pending")))
+    return alerts
 
 
 def _campaign_tasks(user: User) -> list[Task]:
@@ -118,6 +161,16 @@ def _contact_tasks(user: User, now: datetime) -> list[Task]:
             )
         )
     if user.has_perm("outreach.change_touch"):
+        quarantined = Touch.objects.filter(status=TouchStatus.QUARANTINED).count()
+        tasks.append(
+            Task(
+                quarantined,
+                f"{plural(quarantined, 'contact')} en quarantaine",
+                "Leur envoi a échoué plusieurs fois : ils sont mis de côté.",
+                reverse("admin:quarantine"),
+                "Décider",
+            )
+        )
         uncertain = Touch.objects.filter(status=TouchStatus.UNCONFIRMED).count()
         text = "L’opérateur n’a pas confirmé. Rien n’est renvoyé sans votre décision."
         tasks.append(

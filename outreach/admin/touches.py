@@ -18,6 +18,7 @@ from outreach.reconciliation import ResolutionRefused, resolve_touch
 from outreach.rules.retry import Resolution
 
 MAX_SHOWN = 100
+REASON_LENGTH = 300
 DECISIONS = {"renvoyer": Resolution.RESEND, "clore": Resolution.CLOSE}
 
 
@@ -32,13 +33,15 @@ class TouchAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
+            path("quarantaine/", view(self.show_quarantine), name="quarantine"),
             path("<int:object_id>/decider/", view(self.decide), name="decide_touch"),
             *super().get_urls(),
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         require_permission(request, "outreach.change_touch")
-        touches = self.get_queryset(request).order_by("status_at", "pk")
+        uncertain = self.get_queryset(request).filter(status=TouchStatus.UNCONFIRMED)
+        touches = uncertain.order_by("status_at", "pk")
         rows = [(touch, touch_badge(touch.status)) for touch in touches[:MAX_SHOWN]]
         return render_page(
             request,
@@ -46,6 +49,19 @@ class TouchAdmin(ReadOnlyAdmin):
             title="Contacts incertains",
             crumbs=[crumb("Réglages", "reglages")],
             rows=rows,
+            count=touches.count(),
+        )
+
+    def show_quarantine(self, request: HttpRequest) -> HttpResponse:
+        """What failed too often to be tried again by itself, with the reason; released or closed with another."""
+        require_permission(request, "outreach.change_touch")
+        touches = self.get_queryset(request).filter(status=TouchStatus.QUARANTINED).order_by("status_at", "pk")
+        return render_page(
+            request,
+            "touches/quarantine.html",
+            title="Contacts en quarantaine",
+            crumbs=[crumb("Réglages", "reglages")],
+            touches=touches[:MAX_SHOWN],
             count=touches.count(),
         )
 
@@ -64,14 +80,16 @@ class TouchAdmin(ReadOnlyAdmin):
 def _decide(request: HttpRequest, object_id: int) -> HttpResponse:
     require_permission(request, "outreach.change_touch")
     touch = get_object_or_404(Touch, pk=object_id)
+    back = "admin:quarantine" if touch.status == TouchStatus.QUARANTINED else "admin:outreach_touch_changelist"
     decision = DECISIONS.get(request.POST.get("decision", ""))
     if decision is None:
         messages.error(request, "Choisissez de renvoyer ou de clore.")
-        return redirect("admin:outreach_touch_changelist")
+        return redirect(back)
+    reason = request.POST.get("reason", "").strip()[:REASON_LENGTH]
     try:
-        resolve_touch(touch=touch, decision=decision, by=colleague(request), now=read_now())
+        resolve_touch(touch=touch, decision=decision, by=colleague(request), now=read_now(), reason=reason)
     except ResolutionRefused as refusal:
         messages.error(request, str(refusal))
     else:
         messages.success(request, f"Contact n° {touch.pk} : décision enregistrée.")
-    return redirect("admin:outreach_touch_changelist")
+    return redirect(back)
