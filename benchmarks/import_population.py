@@ -223,7 +223,7 @@ def _empty() -> None:
 
 def _settle() -> None:
     """What one measure leaves to tidy and to write is not paid by the next."""
-    _execute(f"VACUUM ANALYZE {TABLE}")
+    _execute(f"VACUUM ANALYZE {TABLE}, campaigns_selectionrow, campaigns_known_line")
     _execute("CHECKPOINT")
 
 
