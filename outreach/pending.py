@@ -1,6 +1,7 @@
 """Where things wait, and since when: one question a step, for the page of the system and for IT's supervision."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -58,7 +59,8 @@ TABLE = " UNION ALL ".join(
 
 def read_pending(*, now: datetime) -> list[Pending]:
     """How many wait at each step and since when, in the order of ``rules.pending.STEPS``."""
+    values: dict[str, Any] = {"now": now, "time_left": TIME_LEFT}
     with connection.cursor() as cursor:
-        cursor.execute(TABLE, {"now": now, "time_left": TIME_LEFT})
+        cursor.execute(TABLE, values)
         figures = {code: (number, oldest_at) for code, number, oldest_at in cursor.fetchall()}
     return read_table(figures, now=now)
