@@ -185,7 +185,8 @@ def measure_burst(number: int, pairs: int) -> None:
     acts: dict[str, Callable[[], None]] = {
         "one statement, attempts only": lambda: execute(ATTEMPTS_ONLY),
         "one statement, all effects": lambda: execute(ONE_STATEMENT),
-        "apply_receipts": lambda: apply_all(number),
+        "apply_receipts": lambda: apply_all(number, runners=1),
+        "apply_receipts, two at once": lambda: apply_all(number, runners=2),
     }
     seconds: dict[str, list[float]] = {name: [] for name in acts}
     for _ in range(pairs):
@@ -225,12 +226,27 @@ def copy_rows(model: Any, number: int, **values: str) -> None:
     execute(f"INSERT INTO {table} ({', '.join(names)}) SELECT {columns} FROM {table} t, generate_series(1, {number}) g")
 
 
-def apply_all(number: int) -> None:
+def apply_all(number: int, *, runners: int) -> None:
+    """As that many workers would, each until nothing is left for it."""
+    from django.db import connection
+
     from campaigns.models import read_now
     from outreach.receipts import apply_receipts
 
-    if (applied := apply_receipts(now=read_now(), limit=number)) != number:
-        raise SystemExit(f"{applied} receipts applied instead of {number}")
+    applied: list[int] = []
+
+    def apply() -> None:
+        while size := apply_receipts(now=read_now()):
+            applied.append(size)
+        connection.close()
+
+    threads = [threading.Thread(target=apply) for _ in range(runners)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if sum(applied) != number:
+        raise SystemExit(f"{sum(applied)} receipts applied instead of {number}")
 
 
 def check_end(number: int, *, is_complete: bool) -> None:
