@@ -1,4 +1,4 @@
-"""The fence after a restore: sending stays closed while the database may not know all that was sent. See ADR 9."""
+"""The fence after a restore: sending stays closed while the database may not know all that was sent. See ADR 13."""
 
 import logging
 from collections.abc import Sequence
