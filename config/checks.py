@@ -46,13 +46,23 @@ def _find_problems() -> Iterator[str]:
             yield f"{name} : au moins 1. Pour ne rien envoyer, arrêter les envois dans les réglages."
     if not 0 < settings.WIDE_SHARE <= 1:
         yield "WIDE_SHARE : la part doit être supérieure à 0, et 1 au plus."
-    if not 0 <= settings.SIZE_TOLERANCE <= 1:
-        yield "SIZE_TOLERANCE : la part doit être comprise entre 0 et 1."
     for name, rate in settings.SEGMENTS_PER_SECOND.items():
         if not rate >= 1:
             yield f"SEGMENTS_PER_SECOND : le débit de « {name} » doit être d’au moins 1 segment par seconde."
+    yield from _find_safeguard_problems()
     yield from _find_operator_problems()
     yield from _find_email_problems()
+
+
+def _find_safeguard_problems() -> Iterator[str]:
+    for name in ("SIZE_TOLERANCE", "CANARY_SHARE", "AUTO_PAUSE_FAILURES", "AUTO_PAUSE_STOPS"):
+        if not 0 <= getattr(settings, name) <= 1:
+            yield f"{name} : la part doit être comprise entre 0 et 1."
+    for name in ("CANARY_MINIMUM", "AUTO_PAUSE_SAMPLE", "AUTO_PAUSE_COUNT"):
+        if getattr(settings, name) < 1:
+            yield f"{name} : au moins 1."
+    if settings.CANARY_HOLD_SECONDS < 0:
+        yield "CANARY_HOLD_SECONDS : la durée ne peut pas être négative."
 
 
 def _find_email_problems() -> Iterator[str]:
