@@ -126,7 +126,7 @@ SELECT (SELECT COALESCE(sum(s.segments), 0) FROM outreach_attempt s JOIN outreac
 """
 
 _WAVES = """
-SELECT a.campaign_id, min(a.night_on), max(a.night_on)
+SELECT a.campaign_id, min(a.night_on), max(a.night_on), sum(a.override_count)
   FROM campaigns_audience a
  WHERE a.superseded_at IS NULL AND a.campaign_id = ANY(%(campaigns)s)
  GROUP BY a.campaign_id
@@ -190,7 +190,7 @@ def read_spent(campaigns: Sequence[int]) -> Spent:
 
 
 def read_waves(campaigns: Sequence[int]) -> dict[int, Wave]:
-    return {campaign: Wave(first, last) for campaign, first, last in _rows(_WAVES, campaigns)}
+    return {campaign: Wave(*values) for campaign, *values in _rows(_WAVES, campaigns)}
 
 
 def read_feeds(campaigns: Sequence[int]) -> list[Feed]:

@@ -274,6 +274,7 @@ class Bilan:
     curves: tuple[Curve, ...]
     territories: tuple[Territory, ...]
     shared_count: int
+    override_count: int  # people kept although the delay of a sensitive theme had not passed
     sentence: str
     notes: tuple[str, ...]
     definitions: dict[str, str]

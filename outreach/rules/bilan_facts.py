@@ -110,10 +110,11 @@ class Spent:
 
 @dataclass(frozen=True)
 class Wave:
-    """Nights of the first and last waves of a campaign."""
+    """Nights of the first and last waves of a campaign; people kept in spite of the delay of a sensitive theme."""
 
     first_on: date
     last_on: date
+    override_count: int
 
 
 @dataclass(frozen=True)

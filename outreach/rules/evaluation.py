@@ -68,6 +68,7 @@ def evaluate(facts: Facts) -> Bilan:
         curves=_curves(facts),
         territories=_territories(facts),
         shared_count=facts.people(lambda g: g.is_retained, lambda g: g.shared),
+        override_count=_override_count(facts),
         sentence=_sentence(facts, funnel, effects),
         notes=_notes(facts),
         definitions={**DEFINITIONS, "ATTRIBUTION": DEFINITION},
@@ -326,4 +327,13 @@ def _notes(facts: Facts) -> tuple[str, ...]:
     waiting = facts.people(_is_retained) - facts.people(_is_retained, lambda g: g.attributed)
     if waiting:
         notes.append(f"Résultats pas encore calculés pour {figures.write_count(waiting)} personnes retenues.")
+    if overridden := _override_count(facts):
+        notes.append(
+            "Personnes retenues par dérogation, déjà contactées sur ce thème sensible : "
+            f"{figures.write_count(overridden)}. Un superviseur a levé le délai, un autre l’a approuvé."
+        )
     return tuple(notes)
+
+
+def _override_count(facts: Facts) -> int:
+    return sum(campaign.wave.override_count for campaign in facts.campaigns if campaign.wave)

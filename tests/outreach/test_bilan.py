@@ -124,6 +124,23 @@ def test_asf_by_call_against_sms_in_the_ain():
     assert bilan.cost.sms_euros == pytest.approx(39.0)
 
 
+# --- What must be said beside a result ---------------------------------------------------------------
+
+
+def test_people_kept_by_exception_are_counted_in_every_wave_that_stands():
+    campaign, _ = make_wave(LAUNCH, {"SMS": 20}, sensitive_override_reason="Barème changé")
+    campaign.audiences.update(override_count=2)
+    make_audience(campaign, night_on=LAUNCH + timedelta(days=1), override_count=1_200)
+    make_audience(campaign, night_on=LAUNCH + timedelta(days=2), override_count=50, superseded_at=noon(LAUNCH))
+    other, _ = make_wave(LAUNCH, {"SMS": 5})
+    bilan = compute_campaign_bilan(campaign=campaign)
+    assert bilan.override_count == 1_202
+    assert any("par dérogation, déjà contactées sur ce thème sensible : 1\u202f202." in note for note in bilan.notes)
+    assert compute_programme_bilan(programme=programme_of(campaign, other)).override_count == 1_202
+    assert compute_campaign_bilan(campaign=other).override_count == 0
+    assert "dérogation" not in " ".join(compute_campaign_bilan(campaign=other).notes)
+
+
 # --- Not known is not 0 -----------------------------------------------------------------------------
 
 
