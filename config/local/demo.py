@@ -15,6 +15,8 @@ from config.local.servers import Environment, database, python, shared, start_br
 from config.local.serving import migrate, require, site, start_bell, start_site, usual_port
 
 FOLDER = LOCAL / "demo"
+# Below what pauses a campaign (settings AUTO_PAUSE_*): at the very limit, chance alone would decide.
+OPERATOR = ("--delivered", "0.97", "--stop", "0.005")
 # Whatever the caller's shell says, a demo reaches nothing real.
 FORGOTTEN = ("EMAIL_HOST_USER", "EMAIL_HOST_PASSWORD", "EMAIL_USE_TLS", "TWILIO_MESSAGING_SERVICE_SID")
 
@@ -32,7 +34,7 @@ def demo(*, port: int, size: int, reset: bool, leave: bool) -> int:
             environment = demo_environment(port, FOLDER) | reached | start_broker(processes)
             migrate(environment)
             play(environment, "--prepare")
-            start_outside_world(processes, environment, FOLDER)
+            start_outside_world(processes, environment, FOLDER, *OPERATOR)
             start_site(processes, environment, port=port)
             start_bell(processes, environment)
             with shared(environment):

@@ -6,14 +6,13 @@ Each looks in the database whether it is done, so the demo can be stopped at any
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.utils import timezone
 
 from campaigns.enums import CampaignStatus, OutcomeStage
-from campaigns.lifecycle import approve_campaign, launch_campaign, start_campaign, submit_campaign
+from campaigns.lifecycle import approve_campaign, launch_campaign, resume_campaign, start_campaign, submit_campaign
 from campaigns.models import Campaign, ImportStatus, Plan, PopulationImport, RegularisationKind, Segment, User, read_now
 from campaigns.population_import import import_population
 from campaigns.segments import count_matching
@@ -131,12 +130,23 @@ def count_unsent(campaign: Campaign) -> int:
 
 
 def wait_for_sending(stage: Stage, campaign: Campaign) -> None:
+    def unsent() -> int:
+        _look_into_pause(stage, campaign)
+        return count_unsent(campaign)
+
     def unanswered() -> int:
         return Touch.objects.filter(campaign=campaign, status__in=AWAITING_RECEIPT, channel="SMS").count()
 
-    wait_until_none(partial(count_unsent, campaign), label="à envoyer", say=stage.say)
+    wait_until_none(unsent, label="à envoyer", say=stage.say)
     wait_until_none(unanswered, label="accusés attendus", say=stage.say)
     wait_until_none(ProviderEvent.objects.unapplied().count, label="messages de l’opérateur", say=stage.say)
+
+
+def _look_into_pause(stage: Stage, campaign: Campaign) -> None:
+    """A campaign whose figures are unlucky stops by itself: the superviseur reads why, then goes on."""
+    if paused := Campaign.objects.filter(pk=campaign.pk, status=CampaignStatus.PAUSED).first():
+        resume_campaign(campaign=paused, by=stage.team["superviseur"], now=read_now())
+        stage.say("    La campagne s’était mise en pause d’elle-même : le superviseur a lu pourquoi, et l’a reprise")
 
 
 def call_people(stage: Stage, campaign: Campaign, now: datetime) -> None:
