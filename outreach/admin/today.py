@@ -48,6 +48,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class Today:
+    is_closed: bool  # nothing may be sent by a database that may not know all that was
     alerts: list[Alert]
     tasks: list[Task]
     night: Night | None
@@ -61,8 +62,10 @@ def read_today(*, user: User, now: datetime) -> Today:
     tasks = [*_campaign_tasks(user), *_contact_tasks(user, now)]
     night = Night.objects.first() if user.has_perm("outreach.view_night") else None
     problems = list(night.steps.exclude(problem="").values_list("problem", flat=True)) if night else []
+    fence = Fence.objects.order_by("pk").first()
     return Today(
-        alerts=_alerts(user, now),
+        is_closed=fence is None or fence.closed_at is not None,
+        alerts=_alerts(user, fence, now),
         tasks=[task for task in tasks if task.count],
         night=night,
         night_badge=night_badge(night.status) if night else None,
@@ -71,10 +74,9 @@ def read_today(*, user: User, now: datetime) -> Today:
     )
 
 
-def _alerts(user: User, now: datetime) -> list[Alert]:
+def _alerts(user: User, fence: Fence | None, now: datetime) -> list[Alert]:
     """Sending closed after a restore, campaigns paused by their own figures, steps that wait for too long."""
     alerts = []
-    fence = Fence.objects.order_by("pk").first()
     if fence is None or fence.closed_at:
         reason = fence.reason if fence else "La barrière des envois manque dans la base."
         alerts.append(Alert("Les envois sont fermés", reason, reverse("admin:pending")))
@@ -97,7 +99,9 @@ def _alerts(user: User, now: datetime) -> list[Alert]:
         late = late_steps(read_pending(now=now))
         text = " ; ".join(f"{row.step.label.lower()} : {row.count}, depuis {row.age_text}" for row in late)
         if late:
-            alerts.append(Alert("Le système prend du retard", f"{text}.", reverse("admin:pending")))
+            alerts.append(
+                Alert("Le système prend du retard", f"{text[:1].upper()}{text[1:]}.", reverse("admin:pending"))
+            )
     return alerts
 
 
@@ -161,27 +165,34 @@ def _contact_tasks(user: User, now: datetime) -> list[Task]:
             )
         )
     if user.has_perm("outreach.change_touch"):
-        quarantined = Touch.objects.filter(status=TouchStatus.QUARANTINED).count()
-        tasks.append(
-            Task(
-                quarantined,
-                f"{plural(quarantined, 'contact')} en quarantaine",
-                "Leur envoi a échoué plusieurs fois : ils sont mis de côté.",
-                reverse("admin:quarantine"),
-                "Décider",
-            )
+        tasks += _doubtful_tasks()
+    return tasks
+
+
+def _doubtful_tasks() -> list[Task]:
+    """Contacts that wait for a superviseur's word."""
+    tasks = []
+    quarantined = Touch.objects.filter(status=TouchStatus.QUARANTINED).count()
+    tasks.append(
+        Task(
+            quarantined,
+            f"{plural(quarantined, 'contact')} en quarantaine",
+            "Leur envoi a échoué plusieurs fois : ils sont mis de côté.",
+            reverse("admin:quarantine"),
+            "Décider",
         )
-        uncertain = Touch.objects.filter(status=TouchStatus.UNCONFIRMED).count()
-        text = "L’opérateur n’a pas confirmé. Rien n’est renvoyé sans votre décision."
-        tasks.append(
-            Task(
-                uncertain,
-                f"{plural(uncertain, 'contact')} {plural(uncertain, 'incertain')}",
-                text,
-                reverse("admin:outreach_touch_changelist"),
-                "Décider",
-            )
+    )
+    uncertain = Touch.objects.filter(status=TouchStatus.UNCONFIRMED).count()
+    text = "L’opérateur n’a pas confirmé. Rien n’est renvoyé sans votre décision."
+    tasks.append(
+        Task(
+            uncertain,
+            f"{plural(uncertain, 'contact')} {plural(uncertain, 'incertain')}",
+            text,
+            reverse("admin:outreach_touch_changelist"),
+            "Décider",
         )
+    )
     return tasks
 
 

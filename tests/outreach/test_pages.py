@@ -7,9 +7,10 @@ import pytest
 from django.urls import reverse
 
 from campaigns.enums import CampaignStatus, Channel
-from campaigns.models import AccessLog, Opposition, User, read_now
-from outreach.enums import NightStatus, ReplyClass, TouchStatus
-from outreach.models import Call, CallAttempt, Night, NightStep, Pause, Reply, Touch
+from campaigns.lifecycle import pause_campaign
+from campaigns.models import AccessLog, Campaign, Opposition, User, read_now
+from outreach.enums import NightStatus, ReplyClass, Suppression, TouchStatus
+from outreach.models import Call, CallAttempt, Fence, Night, NightStep, Pause, Reply, Touch
 from outreach.roles import ADMINISTRATEUR, AGENT, DPO, SUPERVISEUR
 from tests.factories import (
     make_allocataire,
@@ -272,3 +273,36 @@ def test_a_failure_is_said_without_a_detail(agent: User, monkeypatch: pytest.Mon
     assert response.status_code == 500
     assert "Quelque chose n’a pas marché" in response.content.decode()
     assert "détail interne" not in response.content.decode()
+
+
+def test_the_day_says_first_what_stopped_by_itself(superviseur: User) -> None:
+    touch()
+    campaign = Campaign.objects.get()
+    Campaign.objects.update(status=CampaignStatus.RUNNING)
+    pause_campaign(campaign=campaign, by=None, now=read_now(), reason="Pause automatique : 5 échecs sur 65 contacts.")
+    Fence.objects.update(closed_at=read_now(), reason="Une sauvegarde ancienne a été restaurée.")
+    seen = page(superviseur, "index")
+    assert "5 échecs sur 65 contacts" in seen
+    assert "Une sauvegarde ancienne a été restaurée." in seen
+    assert "En marche" not in seen
+
+
+def test_sending_is_opened_again_by_whoever_may(agent: User, superviseur: User) -> None:
+    Fence.objects.update(closed_at=read_now(), reason="Restaurée.", recovered_at=read_now())
+    assert "Rouvrir les envois" not in page(agent, "pending")
+    assert "Rouvrir les envois" in page(superviseur, "pending")
+    assert sign_in(agent).post(reverse("admin:open_fence")).status_code == 403
+    assert sign_in(superviseur).post(reverse("admin:open_fence")).status_code == 302
+    assert Fence.objects.get().closed_at is None
+
+
+def test_a_superviseur_releases_a_quarantine_with_a_reason(superviseur: User) -> None:
+    aside = touch(status=TouchStatus.QUARANTINED, reason=Suppression.CRASHED)
+    assert "Trois expéditeurs se sont arrêtés" in page(superviseur, "quarantine")
+    url = reverse("admin:decide_touch", args=[aside.pk])
+    sign_in(superviseur).post(url, {"decision": "renvoyer"})
+    aside.refresh_from_db()
+    assert aside.status == TouchStatus.QUARANTINED
+    sign_in(superviseur).post(url, {"decision": "renvoyer", "reason": "Fiche corrigée"})
+    aside.refresh_from_db()
+    assert aside.status == TouchStatus.PLANNED
