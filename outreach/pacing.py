@@ -40,6 +40,10 @@ class Pacer(Protocol):
     def is_open(self) -> bool:
         """Whether something may well leave soon: False when it is known to be useless to ask."""
 
+    @property
+    def batch(self) -> int:
+        """How many messages are worth claiming at once: a second of the contract, so that no claim grows old."""
+
     def room(self) -> int:
         """How many messages of one segment may leave soon enough to be decided now."""
 
@@ -54,6 +58,7 @@ class Unpaced:
     """An operator without a contract in segments a second."""
 
     is_open = True
+    batch = UNPACED_ROOM
 
     def room(self) -> int:
         return UNPACED_ROOM
@@ -72,6 +77,8 @@ class SharedPacer:
         self.provider, self.contract = provider, contract
         self._ahead = float("-inf")  # of the database's clock on ours, by the quickest answer: never overestimated
         self._asks_again_at = 0.0
+        self._known: tuple[Pace, int] | None = None  # the last pace read, with its version
+        self.batch = max(1, int(contract))
 
     @property
     def is_open(self) -> bool:
@@ -80,9 +87,9 @@ class SharedPacer:
     def room(self) -> int:
         if not self.is_open:
             return 0
-        pace, _, now = self._read()
-        self._asks_again_at = pace.opens_at - rules.REFILL - self._ahead
-        return rules.room(pace, contract=self.contract, now=now) if self.is_open else 0
+        self._known = self._read()
+        self._asks_again_at = self._known[0].opens_at - rules.REFILL - self._ahead
+        return rules.room(self._known[0], contract=self.contract, now=self._now()) if self.is_open else 0
 
     def reserve(self, sizes: Sequence[int]) -> list[float]:
         instants = self._change(lambda pace, now: rules.reserve(pace, sizes, contract=self.contract, now=now))
@@ -98,27 +105,31 @@ class SharedPacer:
 
     def _change(self, act: Callable[[Pace, float], tuple[Pace, list[float]]]) -> list[float]:
         while True:
-            pace, version, now = self._read()
-            changed, instants = act(pace, now)
+            pace, version = self._known or self._read()
+            self._known = None
+            changed, instants = act(pace, self._now())
             values: dict[str, Any] = {name: getattr(changed, name) for name in FIELDS}
             if run_statement(
                 WRITE, provider=self.provider, contract=self.contract, version=version, recent=Jsonb(changed.recent),
                 **values,
             ):  # fmt: skip
+                self._known = changed, version + 1
                 self._asks_again_at = changed.opens_at - rules.REFILL - self._ahead
                 return instants
 
-    def _read(self) -> tuple[Pace, int, float]:
-        """The pace, its version, and now on the database's clock."""
+    def _now(self) -> float:
+        """On the database's clock."""
+        return time.monotonic() + self._ahead
+
+    def _read(self) -> tuple[Pace, int]:
+        """The pace and its version."""
         while not (rows := run_statement(READ, provider=self.provider)):
             run_statement(CREATE, provider=self.provider, contract=self.contract)
         *numbers, recent, version, said_at = rows[0]
-        here = time.monotonic()
-        self._ahead = max(self._ahead, said_at - here)
-        now = here + self._ahead
+        self._ahead = max(self._ahead, said_at - time.monotonic())
         known = dict(zip(FIELDS, numbers, strict=True))
         pace = Pace(**known, recent=tuple((at, segments) for at, segments in json.loads(recent)))
-        return (Pace() if pace.next_at > now + FAR else pace), version, now
+        return Pace() if pace.next_at > self._now() + FAR else pace, version
 
 
 def pacer_for(*, provider: str, channel: str) -> Pacer:
