@@ -1,6 +1,7 @@
 """Régularisations come in as a file: each line read, what is new kept, what is refused said."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 
@@ -10,8 +11,11 @@ from django.utils import timezone
 
 from campaigns.csv_source import CsvSource, UnreadableFile, open_source, read_records
 from campaigns.models import RegularisationKind, User
+from campaigns.population_staging import matricule_width
 from campaigns.rules.named_columns import Layout, UnknownColumns
 from campaigns.rules.population_columns import InvalidLine
+from campaigns.rules.population_values import matricule_of_width
+from campaigns.workbooks import UnreadableWorkbook, readable_as_csv
 from outreach.models import RegularisationImport
 from outreach.rules.regularisation_lines import ReadLine, read_layout, read_line
 
@@ -65,11 +69,15 @@ def import_regularisations(
         raise RegularisationsRefused(
             "La date d’arrêté des données est dans le futur : indiquer le jour de l’extraction."
         )
-    source, layout = _open(path)
     known_kinds = frozenset(RegularisationKind.objects.values_list("code", flat=True))
     intake = _Intake()
-    with transaction.atomic(), connection.cursor() as cursor:
-        _stage(cursor, _read_lines(source, layout, known_kinds, today, intake))
+    read_matricule = matricule_of_width(matricule_width() or 0)  # asked before: nothing else is during a COPY
+    with _open(path) as (source, layout), transaction.atomic(), connection.cursor() as cursor:
+
+        def read(cells: Sequence[str]) -> ReadLine:
+            return read_line(cells, layout, known_kinds, today, read_matricule)
+
+        _stage(cursor, _read_lines(source, read, intake))
         _reject_unknown_people(cursor, intake)
         record = _record(file_name, as_of, by, now, intake)
         record.kinds.set(RegularisationKind.objects.filter(code__in=intake.covered(kinds, known_kinds)))
@@ -77,23 +85,26 @@ def import_regularisations(
     return record
 
 
-def _open(path: Path) -> tuple[CsvSource, Layout]:
+@contextmanager
+def _open(path: Path) -> Iterator[tuple[CsvSource, Layout]]:
+    """A CSV file, or a workbook read as one."""
     try:
-        source = open_source(Path(path))
-        return source, read_layout(source.header)
-    except (UnreadableFile, UnknownColumns) as error:
+        with readable_as_csv(Path(path)) as csv_path:
+            source = open_source(csv_path)
+            yield source, read_layout(source.header)
+    except (UnreadableFile, UnreadableWorkbook, UnknownColumns) as error:
         raise RegularisationsRefused(str(error)) from None
 
 
 def _read_lines(
-    source: CsvSource, layout: Layout, kinds: frozenset[str], today: date, intake: _Intake
+    source: CsvSource, read: Callable[[Sequence[str]], ReadLine], intake: _Intake
 ) -> Iterator[tuple[int, ReadLine]]:
     for number, cells in read_records(source):
         intake.read_count += 1
         try:
             if isinstance(cells, InvalidLine):
                 raise cells
-            line = read_line(cells, layout, kinds, today)
+            line = read(cells)
         except InvalidLine as refusal:
             intake.reject(number, refusal.column, refusal.reason)
         else:

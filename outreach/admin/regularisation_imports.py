@@ -19,7 +19,9 @@ LIST = "outreach_regularisationimport_changelist"
 
 
 class RegularisationFileForm(forms.Form):
-    file = forms.FileField(label="Fichier des régularisations", help_text="CSV : matricule, type, date, montant.")
+    file = forms.FileField(
+        label="Fichier des régularisations", help_text="Classeur Excel (XLSX) ou CSV : matricule, type, date, montant."
+    )
     as_of = forms.DateField(
         label="Données arrêtées au",
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),

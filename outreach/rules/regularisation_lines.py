@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from campaigns.rules.named_columns import Layout, read_header, take
-from campaigns.rules.population_values import InvalidValue, parse_matricule, past_date
+from campaigns.rules.population_values import InvalidValue, Parse, parse_matricule, past_date
 
 REQUIRED = ("matricule", "type", "date")
 OPTIONAL = ("montant",)
@@ -28,13 +28,15 @@ def read_layout(header: Sequence[str]) -> Layout:
     return read_header(header, REQUIRED, OPTIONAL)
 
 
-def read_line(cells: Sequence[str], layout: Layout, kinds: Set[str], today: date) -> ReadLine:
+def read_line(
+    cells: Sequence[str], layout: Layout, kinds: Set[str], today: date, read_matricule: Parse = parse_matricule
+) -> ReadLine:
     """Check one line. ``kinds``: the known codes; ``today``: the last possible day (Caf's zone).
 
     Raises ``InvalidLine``, which names the column and the reason, never the value.
     """
     return ReadLine(
-        matricule=take("matricule", cells, layout, parse_matricule),
+        matricule=take("matricule", cells, layout, read_matricule),
         kind=take("type", cells, layout, lambda text: _known_kind(text, kinds)),
         occurred_on=take("date", cells, layout, lambda text: _read_day(text, today)),
         amount=take("montant", cells, layout, read_amount),

@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 from django.core.management import CommandError, call_command
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +30,29 @@ def people() -> list[str]:
     make_kind("PPA", nature="MENSUEL")
     make_kind("ASF", nature="RAPPEL")
     return [person.matricule for person in make_allocataires(3)]
+
+
+def test_a_workbook_is_read_and_its_damage_undone(tmp_path: Path) -> None:
+    make_kind("PPA", nature="MENSUEL")
+    make_allocataire(matricule="0001234")
+    path = tmp_path / "regularisations.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet, day = book.add_worksheet(), book.add_format({"num_format": "dd/mm/yyyy"})
+        for column, title in enumerate(HEADER.split(";")):
+            sheet.write(0, column, title)
+        sheet.write(1, 0, 1234)
+        sheet.write(1, 1, "PPA")
+        sheet.write_datetime(1, 2, TODAY - timedelta(days=1), day)
+        sheet.write(1, 3, 120.5)
+    done = import_regularisations(path=path, file_name=path.name, as_of=TODAY, by=None, now=NOW)
+    assert (done.created_count, done.rejected_count) == (1, 0)
+    found = Regularisation.objects.get()
+    assert (found.occurred_on, found.amount) == (TODAY - timedelta(days=1), Decimal("120.50"))
+
+
+def test_a_broken_workbook_is_refused(tmp_path: Path, people: list[str]) -> None:
+    with pytest.raises(RegularisationsRefused, match="pas un classeur Excel lisible"):
+        bring(tmp_path, b"PK\x03\x04rien")
 
 
 def bring(folder: Path, content: str | bytes, **values) -> RegularisationImport:
