@@ -357,5 +357,5 @@ def test_a_superviseur_decides_of_a_quarantine(decision: Resolution, status: str
     make_wave(size=1)
     Touch.objects.update(status=TouchStatus.QUARANTINED, attempt_count=3)
     ContactFact.objects.update(state=FactState.RELEASED)
-    resolve_touch(touch=Touch.objects.get(), decision=decision, by=make_user(), now=minutes(20))
+    resolve_touch(touch=Touch.objects.get(), decision=decision, by=make_user(), now=minutes(20), reason="Corrigée.")
     assert state() == (status, fact)
