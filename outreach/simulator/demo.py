@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from django.utils import timezone
 
@@ -14,6 +15,7 @@ from outreach.enums import TouchStatus
 from outreach.models import Touch
 from outreach.roles import load_roles
 from outreach.simulator.acts import Event, play_acts
+from outreach.simulator.outside import bring_in_list
 from outreach.simulator.pace import Say, go_to, local
 from outreach.simulator.present_day import play_present_day
 from outreach.simulator.scenarios import Scenario, load_scenarios
@@ -24,6 +26,7 @@ from outreach.simulator.stage import (
     draft_campaign,
     import_events,
     import_extract,
+    read_replies,
     run_night,
     wait_for_sending,
 )
@@ -55,6 +58,8 @@ def play_demo(*, folder: Path, size: int, say: Say) -> None:
 
 def _play_scenario(stage: Stage, scenario: Scenario) -> None:
     import_extract(stage, scenario.department)
+    if scenario.imported:
+        bring_in_list(stage, scenario.imported)
     stage.say(scenario.name)
     import_events(stage, scenario.key, [], until=scenario.launch_on - timedelta(days=1))
     campaign = _launch(stage, scenario)
@@ -65,6 +70,7 @@ def _play_scenario(stage: Stage, scenario: Scenario) -> None:
     _contact_everybody(stage, campaign, scenario.key, events)
     import_events(stage, scenario.key, events, until=audience.night_on + timedelta(days=campaign.window_days))
     attribute_outcomes(campaign=campaign, now=read_now())
+    read_replies(stage)
 
 
 def _launch(stage: Stage, scenario: Scenario) -> Campaign:
@@ -77,11 +83,19 @@ def _launch(stage: Stage, scenario: Scenario) -> Campaign:
         department=scenario.department,
         name=scenario.name,
         starts_on=scenario.launch_on,
+        criteria=_public_of(scenario),
         justification=scenario.hypotheses,
     )
     _join_programme(campaign, scenario)
     bring_to_launch(stage, campaign)
     return campaign
+
+
+def _public_of(scenario: Scenario) -> dict[str, Any] | None:
+    """The list that a scenario is about, less those who have had the prestation since."""
+    if scenario.imported is None:
+        return None
+    return scenario.imported.criteria({"field": "prestation", "op": "has_not", "value": "PPA"})
 
 
 def _join_programme(campaign: Campaign, scenario: Scenario) -> None:

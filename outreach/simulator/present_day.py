@@ -8,6 +8,8 @@ from campaigns.enums import CampaignStatus, PlanMode
 from campaigns.lifecycle import submit_campaign
 from campaigns.models import Campaign, Plan, read_now
 from outreach.models import CallAttempt
+from outreach.simulator.lists import ASF_LOZERE
+from outreach.simulator.outside import bring_in_list, entrust_calls, send_back_letters
 from outreach.simulator.pace import go_to, local
 from outreach.simulator.stage import (
     Stage,
@@ -15,6 +17,7 @@ from outreach.simulator.stage import (
     draft_campaign,
     import_events,
     import_extract,
+    public_of,
     run_night,
     wait_for_sending,
 )
@@ -30,6 +33,7 @@ LAUNCHED = {  # plan: (name, part of témoins)
     "asf-parents-separes": ("ASF, parents séparés : appel ou SMS (Lozère)", "0.200"),
     "separation": ("Séparation : faire le point ensemble (Lozère)", "0.100"),
 }
+LISTED, ANNOUNCED, WITH_LETTERS = "asf-parents-separes", "separation", "bienvenue-ppa"
 TO_APPROVE = ("quittance-loyer", "Quittances de loyer attendues (Lozère)")
 TO_FINISH = ("boursiers", "Étudiants boursiers (Lozère)")
 
@@ -40,6 +44,7 @@ def play_present_day(stage: Stage) -> None:
     stage.say(f"Le jour présent : {TODAY:%d/%m/%Y}, en Lozère")
     import_events(stage, "lozere", [], until=TODAY - timedelta(days=2))
     go_to(local(TODAY - timedelta(days=1), "15:00"))
+    bring_in_list(stage, ASF_LOZERE)
     launched = [_launch(stage, plan, name, share) for plan, (name, share) in LAUNCHED.items()]
     _leave_to_others(stage)
     run_night(stage, TODAY)
@@ -48,12 +53,26 @@ def play_present_day(stage: Stage) -> None:
         wait_for_sending(stage, campaign)
     if not CallAttempt.objects.filter(call__listed_on=TODAY).exists():
         make_calls(stage.team["agent"], read_now(), at_most=MORNING_CALLS)
+    entrust_calls(stage, local(TODAY, "19:00"))
+    send_back_letters(stage, next(campaign for campaign in launched if campaign.plan.code == WITH_LETTERS))
 
 
 def _launch(stage: Stage, plan: str, name: str, control_share: str) -> Campaign:
-    campaign = _draft(stage, plan, name, control_share=Decimal(control_share))
+    options = {**_public_of(plan), "announces_calls": plan == ANNOUNCED}
+    campaign = _draft(stage, plan, name, control_share=Decimal(control_share), **options)
     bring_to_launch(stage, campaign)
     return campaign
+
+
+def _public_of(plan_code: str) -> dict[str, Any]:
+    """A public of one's own: a list rather than flags; a segment that leaves out the people of another."""
+    if plan_code == LISTED:
+        return {"criteria": ASF_LOZERE.criteria({"field": "prestation", "op": "has_not", "value": "ASF"})}
+    if plan_code != ANNOUNCED:
+        return {}
+    listed = Campaign.objects.get(name=LAUNCHED[LISTED][0]).segment_id
+    beside = {"field": "segment", "op": "not_in", "value": [str(listed)]}
+    return {"criteria": {"all": [*public_of(Plan.objects.get(code=plan_code), DEPARTMENT)["all"], beside]}}
 
 
 def _leave_to_others(stage: Stage) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from outreach.simulator.acts import Act
+from outreach.simulator.lists import PPA_AIN, DemoList
 from outreach.simulator.structure import PUBLISHED_TARGETS
 
 PUBLISHED = Path(__file__).with_name("published_results.json")
@@ -26,6 +27,7 @@ class Scenario:
     acts: tuple[Act, ...]
     hypotheses: str
     programme: tuple[str, str] | None = None  # code, name
+    imported: DemoList | None = None  # the public comes from a list rather than from flags of the extract
 
 
 # People each department's extract must hold for its scenarios, in exact number.
@@ -57,6 +59,7 @@ def _ain_ppa() -> Scenario:
         name="Prime d’activité, liste datamining (Ain, 2020)",
         department="01",
         plan="ppa-datamining",
+        imported=PPA_AIN,
         launch_on=date(2020, 3, 9),
         targeted=line["targeted"],
         acts=(

@@ -17,8 +17,9 @@ from campaigns.models import Campaign, ImportStatus, Plan, PopulationImport, Reg
 from campaigns.population_import import import_population
 from campaigns.segments import count_matching
 from outreach.enums import NightStatus, TouchStatus
-from outreach.models import Call, Night, ProviderEvent, RegularisationImport, Touch
+from outreach.models import Call, Night, ProviderEvent, RegularisationImport, Reply, Touch
 from outreach.regularisations import import_regularisations
+from outreach.replies import handle_reply
 from outreach.simulator.acts import Event, write_regularisations
 from outreach.simulator.pace import Say, go_to, local, wait_until_none
 from outreach.simulator.population import declare_attributes, write_population
@@ -67,9 +68,19 @@ def bring_in(stage: Stage, department: str, *, on: date, size: int, targets: Map
 
 
 def draft_campaign(
-    stage: Stage, *, plan_code: str, department: str, name: str, starts_on: date, **overrides: Any
+    stage: Stage,
+    *,
+    plan_code: str,
+    department: str,
+    name: str,
+    starts_on: date,
+    criteria: Mapping[str, Any] | None = None,
+    **overrides: Any,
 ) -> Campaign:
-    """The agent's draft of a plan on its own public within a department (the demo holds people of several Caf)."""
+    """The agent's draft of a plan, on ``criteria`` or on the plan's own public within a department.
+
+    (The demo holds people of several Caf.)
+    """
     campaign = Campaign.objects.filter(name=name).first()
     if campaign is not None:
         return campaign
@@ -77,7 +88,7 @@ def draft_campaign(
     segment, _ = Segment.objects.get_or_create(
         name=f"{plan.name} — {department}",
         defaults={
-            "criteria": {"all": [plan.criteria, {"field": "department", "op": "eq", "value": department}]},
+            "criteria": criteria or public_of(plan, department),
             "description": "Public du plan, dans le département.",
             "created_by": stage.team["agent"],
         },
@@ -91,6 +102,10 @@ def draft_campaign(
         starts_on=starts_on,
         **overrides,
     )
+
+
+def public_of(plan: Plan, department: str) -> dict[str, Any]:
+    return {"all": [plan.criteria, {"field": "department", "op": "eq", "value": department}]}
 
 
 def bring_to_launch(stage: Stage, campaign: Campaign) -> None:
@@ -153,6 +168,12 @@ def call_people(stage: Stage, campaign: Campaign, now: datetime) -> None:
     if Call.objects.filter(touch__campaign=campaign, done_at=None).exists():
         rung = make_calls(stage.team["agent"], now, at_most=10_000)
         stage.say(f"    {rung} appels passés le {now.astimezone():%d/%m/%Y}")
+
+
+def read_replies(stage: Stage) -> None:
+    """The agent reads what people answered; the last replies of the demo are left to whoever looks at it."""
+    for reply in Reply.objects.filter(handled_at=None):
+        handle_reply(reply=reply, by=stage.team["agent"], now=read_now())
 
 
 def import_events(stage: Stage, key: str, events: Sequence[Event], *, until: date) -> None:
