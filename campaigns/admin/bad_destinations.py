@@ -34,6 +34,13 @@ class BadDestinationAdmin(ReadOnlyAdmin):
     list_select_related = ["allocataire"]
     list_display_links = None
     actions = ["correct"]
+    list_words = {
+        "page_help": "Ces numéros et ces adresses ne servent plus. Un import qui en apporte d’autres suffit ; si l’un "
+        "était bon, cochez-le et choisissez « Marquer comme corrigées ».",
+        "empty_title": "Aucune coordonnée à corriger",
+        "empty_text": "Les numéros et adresses que l’opérateur, un serveur d’e-mail ou un appel disent mauvais "
+        "viendront ici.",
+    }
 
     @admin.display(description="allocataire")
     def person(self, bad: BadDestination) -> str:

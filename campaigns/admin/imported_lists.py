@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
+from campaigns.admin.campaign_limits import say_people
 from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, render_page, require_permission
 from campaigns.criteria_users import find_users_of_list
 from campaigns.imported_lists import REPORTED_LINES, Delivery, ListInUse, ListRefused, archive_list, import_list
@@ -47,6 +48,12 @@ class ImportedListAdmin(ReadOnlyAdmin):
     list_display = ["name", "origin", "as_of", "people_count", "imported_at", "by", "archived_at"]
     list_select_related = ["by"]
     search_fields = ["name", "origin"]
+    list_words = {
+        "page_help": LEAD,
+        "add_label": "Importer une liste",
+        "empty_title": "Aucune liste importée",
+        "empty_text": "Il suffit d’un fichier avec une colonne matricule. La liste devient un critère des segments.",
+    }
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("campaigns.add_importedlist")
@@ -69,7 +76,7 @@ class ImportedListAdmin(ReadOnlyAdmin):
             except ListRefused as refusal:
                 form.add_error(None, str(refusal))
             else:
-                messages.success(request, f"Liste « {done.name} » : {done.people_count} personnes.")
+                messages.success(request, f"Liste « {done.name} » : {say_people(done.people_count)}.")
                 return redirect("admin:campaigns_importedlist_change", done.pk)
         crumbs = [crumb("Listes importées", CHANGELIST)]
         return render_page(

@@ -1,5 +1,6 @@
 """What the pages of the campaigns' admin share."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -37,6 +38,11 @@ class GuardedAdmin(admin.ModelAdmin):
     """Django's pages, with the permission asked before the row is looked for, and no count that reads whole tables."""
 
     show_facets = admin.ShowFacets.NEVER
+    # What the page of the list says: page_help, add_label, and empty_title, empty_text while there is nothing.
+    list_words: Mapping[str, str] = {}
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {**self.list_words, **(extra_context or {})})
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

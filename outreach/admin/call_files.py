@@ -15,6 +15,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
+from campaigns.admin.charts import french_number
 from campaigns.admin.exports import ExportForm, send_rows
 from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, render_page, require_permission
 from campaigns.models import read_now
@@ -65,6 +66,13 @@ class ResultsForm(forms.Form):
 class CallHandoverAdmin(ReadOnlyAdmin):
     list_display = ["__str__", "at", "by", "until", "call_count"]
     list_select_related = ["by"]
+    list_words = {
+        "page_help": "Un lot se télécharge depuis sa page. Passé l’heure choisie, les appels sans résultat reviennent "
+        "dans la liste.",
+        "add_label": "Confier des appels",
+        "empty_title": "Aucun lot confié",
+        "empty_text": "Quand la liste du jour est longue, un automate ou un prestataire peut en prendre une part.",
+    }
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("outreach.add_callhandover")
@@ -89,7 +97,7 @@ class CallHandoverAdmin(ReadOnlyAdmin):
             "crumbs": [crumb(*DESK_CRUMB)],
             "lead": LEAD,
             "action": "Préparer le lot",
-            "note": f"{Call.objects.waiting(read_now()).count()} appels attendent en ce moment.",
+            "note": _say_waiting(Call.objects.waiting(read_now()).count()),
         }
         return render_page(request, "imports/upload.html", form=form, **context)
 
@@ -110,6 +118,12 @@ class CallHandoverAdmin(ReadOnlyAdmin):
         )
 
 
+def _say_waiting(count: int) -> str:
+    if not count:
+        return "Aucun appel n’attend en ce moment."
+    return f"{french_number(count)} appels attendent en ce moment." if count > 1 else "Un appel attend en ce moment."
+
+
 @require_POST
 def download_handover(request: HttpRequest, object_id: int) -> HttpResponseBase:
     """The calls still to make, with names and numbers; written to the access log."""
@@ -126,6 +140,11 @@ def download_handover(request: HttpRequest, object_id: int) -> HttpResponseBase:
 class CallResultImportAdmin(ReadOnlyAdmin):
     list_display = ["file_name", "imported_at", "by", "read_count", "created_count", "known_count", "rejected_count"]
     list_select_related = ["by"]
+    list_words = {
+        "add_label": "Importer des résultats",
+        "empty_title": "Aucun résultat reçu",
+        "empty_text": "Le fichier que rend l’automate ou le prestataire s’importe ici ; le relire ne change rien.",
+    }
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("outreach.add_callresultimport")
@@ -140,7 +159,7 @@ class CallResultImportAdmin(ReadOnlyAdmin):
             except CallResultsRefused as refusal:
                 form.add_error(None, str(refusal))
             else:
-                messages.success(request, f"Fichier lu : {done.created_count} résultats écrits.")
+                messages.success(request, f"Fichier lu. Résultats écrits : {done.created_count}.")
                 return redirect("admin:outreach_callresultimport_change", done.pk)
         crumbs = [crumb(*DESK_CRUMB), crumb("Résultats reçus", RESULTS)]
         return render_page(

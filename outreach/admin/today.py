@@ -100,7 +100,11 @@ def _alerts(user: User, fence: Fence | None, now: datetime) -> list[Alert]:
         text = " ; ".join(f"{row.step.label.lower()} : {row.count}, depuis {row.age_text}" for row in late)
         if late:
             alerts.append(
-                Alert("Le système prend du retard", f"{text[:1].upper()}{text[1:]}.", reverse("admin:pending"))
+                Alert(
+                    "Du travail attend depuis trop longtemps",
+                    f"{text[:1].upper()}{text[1:]}.",
+                    reverse("admin:pending"),
+                )
             )
     return alerts
 

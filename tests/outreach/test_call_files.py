@@ -208,7 +208,7 @@ def test_from_the_desk_to_the_results(client: Client, monkeypatch: pytest.Monkey
     )
     upload = {"file": SimpleUploadedFile("retour.csv", text.encode())}
     page = pages.post(reverse("admin:outreach_callresultimport_add"), upload, follow=True).content.decode()
-    assert "2 résultats écrits" in page
+    assert "Résultats écrits : 2" in page
     refused = pages.post(
         reverse("admin:outreach_callresultimport_add"), {"file": SimpleUploadedFile("retour.csv", b"a;b\n")}
     )
