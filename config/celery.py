@@ -7,8 +7,13 @@ import os
 
 from celery import Celery
 from celery.signals import worker_init
+from kombu.transport.redis import Channel
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
+
+# A bell that was not answered is not put back: the next one rings soon. Putting it back as the broker goes away ends
+# the worker (kombu 5.7).
+Channel.do_restore = False
 
 app = Celery("aller_vers")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -1,8 +1,9 @@
 """One thin task a story. A lost or doubled task is harmless: the database says what is due, these only ring."""
 
-import multiprocessing
 import os
 import socket
+from ctypes import c_bool
+from multiprocessing.sharedctypes import RawValue
 from typing import Any
 
 from celery import shared_task
@@ -12,13 +13,19 @@ from campaigns import population_uploads
 from campaigns.models import read_now
 from outreach import bounce_reports, dispatch, night, polling, receipts, reconciliation, replies, safeguards
 
-_stopping = multiprocessing.Event()  # shared with the processes of the pool: only their parent hears SIGTERM
+# Shared with the processes of the pool, for only their parent hears SIGTERM. Not an Event, which has a lock: one
+# process killed while it holds it would hang the others for ever.
+_stopping = RawValue(c_bool, False)
 
 
 @worker_shutting_down.connect
 def stop_sending(**_: Any) -> None:
     """What is on the wire ends, what is only claimed is given back: a worker is gone within seconds."""
-    _stopping.set()
+    _stopping.value = True
+
+
+def _is_stopping() -> bool:
+    return bool(_stopping.value)
 
 
 def _worker_name() -> str:
@@ -28,7 +35,7 @@ def _worker_name() -> str:
 @shared_task
 def dispatch_due(*, channel: str, **_: Any) -> None:
     """Send what is due on a channel, a few seconds at a time: the next tick goes on."""
-    dispatch.dispatch_due(channel=channel, worker=_worker_name(), deadline_seconds=20, is_stopping=_stopping.is_set)
+    dispatch.dispatch_due(channel=channel, worker=_worker_name(), deadline_seconds=20, is_stopping=_is_stopping)
 
 
 @shared_task
