@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.bells import Bells
 from tests.faults.harness import OperatorProcess, Workers
 
 StartOperator = Callable[..., OperatorProcess]
@@ -33,3 +34,16 @@ def start_workers() -> Iterator[Callable[[OperatorProcess], Workers]]:
     yield start
     for workers in started:
         workers.close()
+
+
+@pytest.fixture
+def start_bells(tmp_path: Path) -> Iterator[Callable[..., Bells]]:
+    started: list[Bells] = []
+
+    def start(operator: OperatorProcess, **options: object) -> Bells:
+        started.append(Bells(tmp_path, operator, **options))  # type: ignore[arg-type]
+        return started[-1]
+
+    yield start
+    for bells in started:
+        bells.close()

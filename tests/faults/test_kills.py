@@ -1,107 +1,106 @@
-"""Real workers, killed with -9 in the middle of the night's messages by chance; the operator's ledger judges."""
+"""The processes that send are killed with -9, at random and in the middle of requests: the operator's ledger judges.
 
-import os
+Real Celery workers, beat and broker; kills strike a process of a pool, as the kernel does when memory misses, and now
+and then a whole worker, as a power cut would.
+"""
+
 import random
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 
 import pytest
 
-from campaigns.models import Plan, set_clock
+from campaigns.models import Plan
+from outreach import tasks
 from outreach.enums import AttemptStatus, TouchStatus
 from outreach.models import Attempt, Touch
-from outreach.reconciliation import (
-    mark_crashed_attempts,
-    reconcile_unconfirmed,
-    release_expired_claims,
-    resolve_touch,
-)
-from outreach.rules.retry import Resolution
-from tests.factories import make_user
+from tests.faults.aftermath import ON_THE_WIRE, count_lost, go_on, recover
+from tests.faults.bells import SLOTS, Bells, kill_sender
 from tests.faults.conftest import StartOperator
-from tests.faults.harness import OperatorProcess, Workers, say, wait_until
-from tests.outreach.waves import MORNING, make_wave
+from tests.faults.harness import say, wait_until
+from tests.faults.sizes import SEED, size_of
+from tests.faults.table import Row, note
+from tests.outreach.waves import make_wave
 
 pytestmark = [pytest.mark.fault, pytest.mark.django_db(transaction=True)]
 
-MESSAGES = int(os.environ.get("FAULT_MESSAGES", "2000"))
-KILLS = int(os.environ.get("FAULT_KILLS", "8"))
-SEED = int(os.environ.get("FAULT_SEED", "20260303"))
-TROUBLES = {"throttled": 0.02, "error_before": 0.015, "error_after": 0.015, "reset_after": 0.01}
+MESSAGES, KILLS = size_of("kill_messages"), size_of("kills")
+WHOLE_WORKER = 25  # one kill in so many
+LEASES = 3  # minutes after which nothing that a dead process held is held any more
+TROUBLES = {"throttled": 0.02, "error_before": 0.015, "error_after": 0.015, "reset_after": 0.01, "slow_drip": 0.002}
 
 
 def test_killed_workers_lose_nothing_and_double_nothing(
-    start_operator: StartOperator,
-    start_workers: Callable[[OperatorProcess], Workers],
-    capsys: pytest.CaptureFixture[str],
+    start_operator: StartOperator, start_bells: Callable[..., Bells], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    operator = start_operator(seed=SEED, latency_ms=5, **TROUBLES)
-    workers = start_workers(operator)
+    operator = start_operator(seed=SEED, latency_ms=80, **TROUBLES)
     make_wave(size=MESSAGES)
     Plan.objects.update(allows_resend=True)
+    bells = start_bells(operator)
+    bells.start(workers=2)
 
-    kills = kill_at_random(operator, workers)
-    in_doubt = Attempt.objects.filter(status=AttemptStatus.SENDING).count()
-    workers.drain(seconds=300)
+    doubts = kill_at_random(bells)
+    unsure = Attempt.objects.filter(status__in=[AttemptStatus.SENDING, AttemptStatus.UNCONFIRMED]).count()
+    decided = recover(operator, TROUBLES)
+
     troubles = Counter(Attempt.objects.exclude(error_code="").values_list("error_code", flat=True))
-    assert_never_twice(operator)
-
-    for minutes in (5, 10, 25, 45):
-        settle(minutes, workers)
-        assert_never_twice(operator)
-    doubts = Touch.objects.filter(status=TouchStatus.UNCONFIRMED)
-    left = doubts.count()
-    operator.behave(**dict.fromkeys(TROUBLES, 0))
-    superviseur = make_user()
-    for touch in doubts:  # the operator swears twice that it has none of them: a superviseur sends them again
-        resolve_touch(touch=touch, decision=Resolution.RESEND, by=superviseur, now=MORNING + timedelta(minutes=46))
-    settle(60, workers)
-
+    ledger, lost = operator.read(), count_lost(operator)
     say(
         capsys,
-        f"{MESSAGES} SMS, {kills} workers killed ({in_doubt} requests in doubt), troubles {dict(troubles)}, "
-        f"{left} left to a superviseur, seed {SEED}",
+        f"{MESSAGES} SMS, {len(doubts)} processes killed at work ({max(doubts)} requests in doubt at most, {unsure} at "
+        f"the end), troubles {dict(troubles)}, {decided} left to a superviseur, seed {SEED}",
     )
-    assert kills, "no fault was injected"
-    assert sum(troubles.values()), "no fault was injected"
+    note(
+        Row(
+            "kill -9 de processus de workers Celery, réponses 429, 500, coupées, lentes",
+            f"{len(doubts)} processus tués, {sum(troubles.values())} réponses troublées, {MESSAGES} SMS",
+            lost=lost,
+            doubled=ledger["duplicate_attempts"] + ledger["duplicate_texts"],
+            worst=f"{max(doubts)} requêtes en doute après un arrêt",
+        )
+    )
+    assert len(doubts) == KILLS, "too few faults were injected"
+    assert len(troubles) >= len(TROUBLES) - 1, "some troubles were not injected"
+    assert max(doubts) <= SLOTS
+    assert lost == 0
     assert set(Touch.objects.values_list("status", flat=True)) <= TouchStatus.contacted()
-    assert operator.recipients() == dict.fromkeys(Touch.objects.values_list("destination", flat=True), 1)
-    ledger = operator.read()
     assert (ledger["duplicate_attempts"], ledger["duplicate_texts"]) == (0, 0)
 
 
-def kill_at_random(operator: OperatorProcess, workers: Workers) -> int:
-    """Two workers at a time; each time some more messages have left, one of them is killed and another one starts."""
+def kill_at_random(bells: Bells) -> list[int]:
+    """As messages leave, a process that is sending dies. For each: how many of its requests are then in doubt."""
     chance = random.Random(SEED)
-    workers.start()
-    workers.start()
-    kills = 0
-    for share in sorted(chance.uniform(0.02, 0.9) for _ in range(KILLS)):
-        wait_until(partial(operator.has_taken, share * MESSAGES), what=f"{share:.0%} of the messages left")
-        workers.kill(chance.choice(workers.running))
-        kills += 1
-        workers.start()
-    wait_until(
-        lambda: not Touch.objects.filter(status=TouchStatus.PLANNED, due_at__lte=MORNING).exists(),
-        what="everything that was due has been claimed",
-    )
-    for worker in list(workers.running):
-        workers.kill(worker)
-        kills += 1
-    return kills
+    doubts: list[int] = []
+    for share in sorted(chance.uniform(0, 0.9) for _ in range(KILLS)):
+        wait_until(partial(has_decided, share * MESSAGES), what=f"{share:.0%} of the messages decided", seconds=120)
+        victim = kill_one_at_work(chance)
+        doubts.append(Touch.objects.filter(status=TouchStatus.SENDING, claimed_by=victim).count())
+        if len(doubts) % WHOLE_WORKER == 0:
+            bells.restart_worker(f"sender-{chance.randrange(2)}")
+            go_on(LEASES)  # else so many deaths would hold the whole wave until the end
+    return doubts
 
 
-def settle(minutes: int, workers: Workers) -> None:
-    now = MORNING + timedelta(minutes=minutes)
-    set_clock(now)
-    release_expired_claims(now=now)
-    mark_crashed_attempts(now=now)
-    reconcile_unconfirmed(now=now)
-    workers.drain()
+def has_decided(number: float) -> bool:
+    return Attempt.objects.count() >= number
 
 
-def assert_never_twice(operator: OperatorProcess) -> None:
-    doubled = {recipient for recipient, times in operator.recipients().items() if times > 1}
-    assert not doubled, f"{len(doubled)} people got two messages"
+def kill_one_at_work(chance: random.Random) -> str:
+    """One process that holds claims or requests, by the name under which it claimed."""
+    killed: list[str] = []
+
+    def strike() -> bool:
+        names = sorted(set(Touch.objects.filter(status__in=ON_THE_WIRE).values_list("claimed_by", flat=True)))
+        chance.shuffle(names)
+        killed.extend(name for name in names[:1] if kill_sender(name))
+        return bool(killed)
+
+    wait_until(strike, what="a process at work was killed")
+    return killed[0]
+
+
+def test_no_dead_process_can_hang_the_others() -> None:
+    """What the processes of a pool share has no lock: one that dies holding it would keep it for ever."""
+    assert not hasattr(tasks._stopping, "get_lock")
+    assert not hasattr(tasks._stopping, "is_set")
