@@ -161,7 +161,9 @@ def build_candidates(
     Whoever is in an audience of this campaign within the plan's re-entry delay is no candidate. ``steps``: (arm,
     channel) of a campaign that is only imagined; by default those of ``campaign``. ``only``: one person, not all.
     """
-    values = _values(campaign, night_on, now, campaign.steps.values_list("arm", "channel") if steps is None else steps)
+    if steps is None:
+        steps = campaign.steps.planned().values_list("arm", "channel")
+    values = _values(campaign, night_on, now, steps)
     with connection.cursor() as cursor:
         cursor.execute(CREATE)
         fill = _fill_sql() + (" AND a.id = %(only)s" if only else "")

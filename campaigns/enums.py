@@ -169,3 +169,4 @@ class AttributeType(TextChoices):
 
 
 CONTROL_ARM = "TEMOIN"
+AFTER_REPLY = "REPONSE"  # anchor of a step: an automatic answer to whoever replies

@@ -32,7 +32,7 @@ class Case:
     @property
     def channels(self) -> list[str]:
         arms = [arm["code"] for arm in self.campaign.arms]
-        by_arm = arm_channels(arms, self.campaign.steps.values_list("arm", "channel"))
+        by_arm = arm_channels(arms, self.campaign.steps.planned().values_list("arm", "channel"))
         return sorted(frozenset[str]().union(*by_arm.values()))
 
 

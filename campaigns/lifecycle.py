@@ -5,7 +5,7 @@ approved is pinned, and a campaign is launched once.
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from campaigns.models import Allocataire, Campaign, CampaignMove, Plan, PlanStep
 from campaigns.rules import criteria as criteria_rules
 from campaigns.rules import lifecycle as rules
 from campaigns.rules.announcements import announce_calls
+from campaigns.rules.automatic_answers import find_answer_problems
 from campaigns.rules.messages import check_text
 from campaigns.segments import count_matching, expand_criteria, load_catalogue
 
@@ -257,7 +258,8 @@ def _find_problems(campaign: Campaign, today: Any) -> list[str]:
     steps = list(campaign.steps.all())
     return [
         *_criteria_problems(campaign),
-        *rules.find_arm_problems(campaign.arms, (step.arm for step in steps), control_code=CONTROL_ARM),
+        *rules.find_arm_problems(campaign.arms, _planned_arms(steps), control_code=CONTROL_ARM),
+        *find_answer_problems([vars(step) for step in steps], [arm.get("code", "") for arm in campaign.arms]),
         *rules.find_date_problems(
             today=today,
             starts_on=campaign.starts_on,
@@ -267,6 +269,11 @@ def _find_problems(campaign: Campaign, today: Any) -> list[str]:
         ),
         *(f"Étape « {step.label} » : {problem}" for step in steps for problem in _text_problems(step)),
     ]
+
+
+def _planned_arms(steps: Iterable[Step]) -> list[str]:
+    """An arm that only answers has nobody to answer."""
+    return [step.arm for step in steps if not step.answers_a_reply]
 
 
 def _doubt_width(size: int) -> str:

@@ -103,7 +103,7 @@ def _imagine(plan: Plan | None) -> tuple[Campaign, list[tuple[str, str]]]:
     if plan is None:
         arms = [{"code": "ESSAI", "share": 1}]
         return Campaign(pk=0, plan=Plan(arms=arms), arms=arms), [("", channel.value) for channel in DEFAULT_CHANNELS]
-    return Campaign(pk=0, plan=plan, arms=plan.arms), list(plan.steps.values_list("arm", "channel"))
+    return Campaign(pk=0, plan=plan, arms=plan.arms), list(plan.steps.planned().values_list("arm", "channel"))
 
 
 def _count_lacking(channels: list[str]) -> list[Left]:

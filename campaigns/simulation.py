@@ -41,6 +41,7 @@ class StepForecast:
     people: int
     segments: int  # SMS only
     cost: Decimal  # euros, SMS only
+    answers_a_reply: bool = False  # nobody knows how many will reply: counted for none
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,9 @@ def simulate_campaign(*, campaign: Campaign, now: datetime) -> Simulation:
     """Run tonight's selection and draw sizes without keeping anything. Raises ``InvalidCriteria``."""
     night_on = timezone.localdate(now)
     steps = list(campaign.steps.all())
-    problems = find_arm_problems(campaign.arms, (step.arm for step in steps), control_code=CONTROL_ARM)
+    problems = find_arm_problems(
+        campaign.arms, (step.arm for step in steps if not step.answers_a_reply), control_code=CONTROL_ARM
+    )
     with transaction.atomic():
         criteria = campaign.segment.criteria if campaign.is_editable else campaign.criteria
         candidates = build_candidates(campaign=campaign, criteria=criteria, night_on=night_on, now=now)
@@ -147,6 +150,8 @@ def _describe_arms(campaign: Campaign, sizes: dict[str, int]) -> list[Count]:
 
 
 def _forecast(step: Step, sizes: dict[str, int], reach: dict[str, int], retained: int) -> StepForecast:
+    if step.answers_a_reply:
+        return StepForecast(step.label, step.channel, people=0, segments=0, cost=Decimal(0), answers_a_reply=True)
     drawn = sum(people for code, people in sizes.items() if code != CONTROL_ARM and step.arm in ("", code))
     people = round(drawn * reach.get(step.channel, 0) / retained) if retained else 0
     segments = people * _segments_of(step) if step.channel == Channel.SMS else 0

@@ -1,21 +1,24 @@
 """The statements on the first contacts of a wave, which planning marks and ``outreach.safeguards`` watches."""
 
-from campaigns.enums import CampaignStatus, Channel
+from campaigns.enums import AFTER_REPLY, CampaignStatus, Channel
 from outreach.enums import AttemptStatus, TouchStatus
 from outreach.stopping import AWAITS_READING
 
 AUTOMATIC = f"('{Channel.SMS}', '{Channel.EMAIL}')"
+# What answers a reply is no first contact: it follows one.
+_FIRST_STEP = f"t.step_id NOT IN (SELECT id FROM campaigns_step WHERE anchor = '{AFTER_REPLY}')"
 
 COUNT_PLANNED = f"""
-SELECT count(*) FROM outreach_touch
- WHERE audience_id = %(audience)s AND status = '{TouchStatus.PLANNED}' AND channel IN {AUTOMATIC}"""
+SELECT count(*) FROM outreach_touch t
+ WHERE t.audience_id = %(audience)s AND t.status = '{TouchStatus.PLANNED}' AND t.channel IN {AUTOMATIC}
+   AND {_FIRST_STEP}"""
 
 # The first due; among those due together, any: a wave is often written down in the order of its people.
 MARK = f"""
 WITH first AS (
     SELECT t.id FROM outreach_touch t
      WHERE t.audience_id = %(audience)s AND t.status = '{TouchStatus.PLANNED}' AND t.channel IN {AUTOMATIC}
-       AND NOT t.is_canary AND NOT {AWAITS_READING}
+       AND NOT t.is_canary AND NOT {AWAITS_READING} AND {_FIRST_STEP}
      ORDER BY t.due_at, md5(t.id::text) LIMIT %(size)s)
 UPDATE outreach_touch t SET is_canary = true FROM first WHERE t.id = first.id"""
 
@@ -32,8 +35,8 @@ _DEPARTED = f"""(t.status = '{TouchStatus.FAILED}' OR EXISTS (
 READ_HELD = f"""
 SELECT k.audience_id, k.size,
        count(*) FILTER (WHERE f.has_departed), count(*) FILTER (WHERE NOT f.has_departed AND f.may_leave),
-       (SELECT count(*) FROM outreach_touch r WHERE r.audience_id = k.audience_id AND NOT r.is_canary
-           AND r.status = '{TouchStatus.PLANNED}' AND r.channel IN {AUTOMATIC}),
+       (SELECT count(*) FROM outreach_touch t WHERE t.audience_id = k.audience_id AND NOT t.is_canary
+           AND t.status = '{TouchStatus.PLANNED}' AND t.channel IN {AUTOMATIC} AND {_FIRST_STEP}),
        max(f.last_at)
   FROM outreach_canary k
   JOIN campaigns_audience a ON a.id = k.audience_id AND a.superseded_at IS NULL

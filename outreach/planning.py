@@ -46,7 +46,7 @@ def plan_wave(*, audience: Audience, now: datetime) -> dict[str, int]:
     Returns ``{"planned": …, "no_address": …, "shared_destination": …}``, in contacts.
     Raises ``WaveNotPlanned`` when a step is anchored on an unknown date.
     """
-    steps = list(audience.campaign.steps.order_by("position"))
+    steps = list(audience.campaign.steps.planned().order_by("position"))
     with transaction.atomic(), planning_lock(), connection.cursor() as cursor:
         cursor.execute(sql.CANCEL_SUPERSEDED, {"campaign": audience.campaign_id, "now": now})
         if not steps:

@@ -14,6 +14,7 @@ from campaigns.enums import Channel, FactState, OppositionSource
 from campaigns.locks import lock_people
 from campaigns.models import User
 from campaigns.oppositions import Refusal, hash_destination
+from outreach.automatic_answers import plan_answers
 from outreach.enums import EventKind, ReplyClass
 from outreach.models import Attempt, ProviderEvent, Reply
 from outreach.refusals import holders_of, refuse_contact, refuse_contacts
@@ -194,6 +195,7 @@ def _keep(events: Sequence[ProviderEvent], now: datetime) -> None:
         logger.info("stops recorded count=%s suppressed=%s", len(stops), gone)
     _record(heard, contacts, now)
     _note_answers(heard, contacts)
+    _answer(heard, contacts, now)
     _mark_applied(events, now)
 
 
@@ -239,6 +241,15 @@ def _note_answers(heard: Sequence[Heard], contacts: Mapping[str, Contact]) -> No
         touches=[touch_id for touch_id, _ in answered],
         dates=[one.event.received_at if one.kind == ReplyClass.ORDINARY else None for _, one in answered],
     )
+
+
+def _answer(heard: Sequence[Heard], contacts: Mapping[str, Contact], now: datetime) -> None:
+    """Only what cannot be a refusal is answered by itself, and nobody who may have refused in the same batch."""
+    unsure = {one.sender_hash for one in heard if one.kind != ReplyClass.ORDINARY}
+    replied = {one.sender_hash for one in heard} - unsure
+    planned = plan_answers(touch_ids={contacts[one].touch_id for one in replied & contacts.keys()}, now=now)
+    if planned:
+        logger.info("automatic answers planned count=%s", planned)
 
 
 def _last_contacts(heard: Sequence[Heard]) -> dict[str, Contact]:

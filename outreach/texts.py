@@ -17,7 +17,7 @@ def write_text(*, step: Step, person: Mapping[str, Any], attempt_uuid: UUID | No
     A message is that of an attempt, whose opt-out link it may carry; what is said on the phone has none.
     Raises ``MissingValue`` when the text names something that is not known of her.
     """
-    anchor_on = person[step.anchor] if step.anchor else None
+    anchor_on = person[step.anchor] if step.anchor and not step.answers_a_reply else None
     is_used = "lien_opposition" in step.subject + step.body
     link = opt_out_url(attempt_uuid) if attempt_uuid and is_used else ""
     values = values_for({**person, "anchor_on": anchor_on}, caf=settings.CAF_NAME, lien_opposition=link)

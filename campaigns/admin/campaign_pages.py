@@ -84,11 +84,11 @@ def _rows(counts: Sequence[Count]) -> list[tuple[str, int]]:
 
 
 def _describe_step(step: StepForecast) -> dict[str, str]:
-    is_sms = step.channel == Channel.SMS
+    is_sms = step.channel == Channel.SMS and not step.answers_a_reply
     return {
         "label": step.label,
         "channel": str(Channel(step.channel).label),
-        "people": french_number(step.people),
+        "people": "selon les réponses" if step.answers_a_reply else french_number(step.people),
         "segments": french_number(step.segments) if is_sms else "—",
         "cost": french_euros(step.cost) if is_sms else "—",
     }

@@ -18,10 +18,16 @@ from campaigns.admin.campaign_pages import show_audience, show_life, show_simula
 from campaigns.admin.charts import french_number, french_percent
 from campaigns.admin.pages import GuardedAdmin, colleague, crumb, render_page, require_permission
 from campaigns.admin.stages import describe_standing
-from campaigns.admin.step_preview import preview_step, say_when
+from campaigns.admin.step_preview import ANCHORS, preview_step, say_when
 from campaigns.lifecycle import record_edit, start_campaign
 from campaigns.models import Campaign, Step, read_now
 from campaigns.plan_public import segment_of_plan
+
+ANCHOR_HELP = (
+    "Lancement de la vague, date connue de la personne, ou réponse de la personne. Après une réponse : un SMS, envoyé "
+    "une seule fois à qui répond à cette campagne, à la prochaine plage horaire ; jamais à un STOP ni à une réponse "
+    "qui pourrait en être un. Décalage 0."
+)
 
 
 class StepInline(admin.StackedInline):
@@ -45,6 +51,10 @@ class StepInline(admin.StackedInline):
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> forms.Field | None:
         if db_field.name == "body":
             kwargs["widget"] = forms.Textarea(attrs={"rows": 5, "cols": 60})
+        if db_field.name == "anchor":
+            return forms.ChoiceField(
+                label="date de référence", choices=ANCHORS.items, required=False, help_text=ANCHOR_HELP
+            )
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

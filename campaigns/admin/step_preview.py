@@ -1,5 +1,6 @@
 """How a step's text would read, its length, and what keeps it from being sent."""
 
+from django.db import models
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
@@ -16,11 +17,16 @@ from campaigns.rules.messages import (
     sms_parts,
 )
 
+ANCHORS = {
+    StepFields.LAUNCH: "lancement",
+    StepFields.AFTER_REPLY: "après une réponse",
+    **{f.name: str(f.verbose_name) for f in Allocataire._meta.get_fields() if type(f) is models.DateField},
+}
+
 
 def say_when(step: StepFields) -> str:
-    """« lancement », « lancement + 3 jours », « DTR attendue le − 10 jours »."""
-    labels = {field.name: str(field.verbose_name) for field in Allocataire._meta.fields}
-    anchor = labels.get(step.anchor, step.anchor) if step.anchor else "lancement"
+    """« lancement », « lancement + 3 jours », « DTR attendue le − 10 jours », « après une réponse »."""
+    anchor = ANCHORS.get(step.anchor, step.anchor)
     if not step.offset_days:
         return anchor
     days = abs(step.offset_days)

@@ -1,7 +1,9 @@
+from typing import Any
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from campaigns.enums import AmountNature, Channel, OutcomeStage, PlanFamily, PlanMode
+from campaigns.enums import AFTER_REPLY, AmountNature, Channel, OutcomeStage, PlanFamily, PlanMode
 
 
 class RegularisationKind(models.Model):
@@ -27,10 +29,17 @@ class RegularisationKind(models.Model):
         return self.label
 
 
+class StepQuerySet(models.QuerySet[Any]):
+    def planned(self) -> "StepQuerySet":
+        """What everybody of an arm gets: answers to those who reply are left out."""
+        return self.exclude(anchor=AFTER_REPLY)
+
+
 class StepFields(models.Model):
     """What one contact of a plan or campaign is: who (arm), when (anchor and offset), how (channel), what (text)."""
 
     LAUNCH = ""
+    AFTER_REPLY = AFTER_REPLY
 
     position = models.PositiveSmallIntegerField("ordre")
     label = models.CharField("libellé", max_length=80)
@@ -49,12 +58,19 @@ class StepFields(models.Model):
     subject = models.CharField("objet", max_length=150, blank=True)
     body = models.TextField("texte", help_text="Texte du message, ou trame de l’appel.")
 
+    objects = StepQuerySet.as_manager()
+
     class Meta:
         abstract = True
         ordering = ["position"]
 
     def __str__(self) -> str:
         return self.label
+
+    @property
+    def answers_a_reply(self) -> bool:
+        """Sent to whoever replies, and to nobody else."""
+        return self.anchor == AFTER_REPLY
 
 
 class Plan(models.Model):

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from campaigns.enums import CONTROL_ARM, AmountNature, AttributeType, Channel, OutcomeStage, PlanFamily, PlanMode
+from campaigns.enums import (
+    AFTER_REPLY,
+    CONTROL_ARM,
+    AmountNature,
+    AttributeType,
+    Channel,
+    OutcomeStage,
+    PlanFamily,
+    PlanMode,
+)
+from campaigns.rules.automatic_answers import find_answer_problems
 from campaigns.rules.criteria import Catalogue, check
 from campaigns.rules.messages import check_text
 
@@ -231,10 +241,15 @@ def _steps_problems(plan: dict[str, Any], known: Known) -> Iterator[tuple[str, s
         yield "steps", f"une liste de 1 à {MAX_STEPS} étapes est attendue"
         return
     arms = _arm_codes(plan)
-    for position, step in enumerate(steps, start=1):
-        for key, reason in _step_problems(step, arms, known):
-            yield f"steps[{position}]{key}", reason
-    used = {step.get("arm") for step in steps if isinstance(step, dict)}
+    problems = [
+        (f"steps[{position}]{key}", reason)
+        for position, step in enumerate(steps, start=1)
+        for key, reason in _step_problems(step, arms, known)
+    ]
+    yield from problems
+    if not problems:
+        yield from (("steps", reason) for reason in find_answer_problems(steps, arms))
+    used = {step.get("arm") for step in steps if isinstance(step, dict) and step.get("anchor") != AFTER_REPLY}
     for arm in arms:
         if "" not in used and arm not in used:
             yield "steps", f"le bras « {arm} » n’a aucune étape"
@@ -246,7 +261,7 @@ def _step_problems(step: Any, arms: list[str], known: Known) -> list[tuple[str, 
     found = []
     if step["arm"] and step["arm"] not in arms:
         found.append((".arm", f"bras inconnu (connus : {', '.join(arms)})"))
-    if step["anchor"] and step["anchor"] not in known.anchors:
+    if step["anchor"] not in ("", AFTER_REPLY, *known.anchors):
         found.append((".anchor", "ce n’est pas une date connue d’un allocataire"))
     return found + [(".body", problem) for problem in check_text(step["channel"], step["subject"], step["body"])]
 
