@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -27,10 +28,25 @@ def converted_path_of(name: str) -> Path:
     return path_of(name).with_suffix(".csv")
 
 
+def unfinished_path_of(name: str) -> Path:
+    """Where it stands while it is being made."""
+    return path_of(name).with_suffix(".part")
+
+
 def discard_file(name: str) -> None:
     """It holds personal data: gone as soon as it has served. Harmless when it is already."""
-    path_of(name).unlink(missing_ok=True)
-    converted_path_of(name).unlink(missing_ok=True)
+    for path in (path_of(name), converted_path_of(name), unfinished_path_of(name)):
+        path.unlink(missing_ok=True)
+
+
+def discard_strays(names: Iterable[str], *, older_than: datetime) -> int:
+    """Erase old files that no import knows (a page died before it could say whose they were); returns how many."""
+    known, erased = set(names), 0
+    for path in _folder().glob("*"):
+        if path.stem not in known and path.stat().st_mtime < older_than.timestamp():
+            path.unlink(missing_ok=True)
+            erased += 1
+    return erased
 
 
 def _folder() -> Path:

@@ -23,6 +23,7 @@ from campaigns.models import (
     RejectedLine,
     User,
 )
+from campaigns.population_differences import keep_differences
 from campaigns.rules.nir import holds_nir
 from campaigns.rules.population_columns import InvalidHeader, InvalidLine, map_header
 from campaigns.rules.population_lines import Block, BlockParser
@@ -183,6 +184,8 @@ def _apply(record: PopulationImport, reading: _Reading, now: datetime) -> str:
     record.unchanged_count, record.changes = difference.unchanged, _name_changes(difference.changes)
     known = _count_closures(record, reading)
     if problem := " ".join(filter(None, [_too_many_rejections(record), _too_many_closures(record, known)])):
+        if record.stored_as:  # somebody will be asked
+            keep_differences(record, reading.refused_matricules)
         return problem
     if record.closed_count:
         staging.lock_population()

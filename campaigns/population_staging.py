@@ -17,7 +17,7 @@ STAGING = sql.Identifier("population_staging")
 DIFFERENCE = sql.Identifier("population_difference")
 KNOWN = sql.Identifier("population_known")
 _ABSENT = (
-    "closed_on IS NULL AND matricule <> ALL(%(present)s) "
+    "a.closed_on IS NULL AND a.matricule <> ALL({present}) "
     "AND NOT EXISTS (SELECT 1 FROM {staging} s WHERE s.matricule = a.matricule) "
     "AND NOT EXISTS (SELECT 1 FROM {known} k WHERE k.allocataire_id = a.id)"
 )
@@ -168,12 +168,16 @@ def write(fields: Sequence[str], extra_codes: Sequence[str], difference: Differe
             _insert(fields, now, is_all_new=not (difference.updated or difference.unchanged))
 
 
+def absent_people(present: Sequence[str]) -> sql.Composable:
+    """Condition on ``a``: her open file is not in a full extract. ``present``: matricules of refused lines."""
+    return sql.SQL(_ABSENT).format(present=sql.Literal(list(present)), staging=STAGING, known=KNOWN)
+
+
 def count_absent(present: Sequence[str]) -> tuple[int, int]:
-    """Open files that a full extract no longer holds, and all open files. ``present``: matricules of refused lines."""
-    counted = "SELECT count(*) FROM {target} a WHERE "
-    [(known,)] = fetch(sql.SQL(counted + "closed_on IS NULL").format(target=TARGET))
-    query = sql.SQL(counted + _ABSENT).format(target=TARGET, staging=STAGING, known=KNOWN)
-    [(absent,)] = fetch(query, {"present": list(present)})
+    """Open files that a full extract no longer holds, and all open files; see ``absent_people``."""
+    counted = "SELECT count(*) FROM {target} a WHERE {condition}"
+    [(known,)] = fetch(sql.SQL(counted).format(target=TARGET, condition=sql.SQL("closed_on IS NULL")))
+    [(absent,)] = fetch(sql.SQL(counted).format(target=TARGET, condition=absent_people(present)))
     return absent, known
 
 
@@ -183,13 +187,13 @@ def lock_population() -> None:
     execute(sql.SQL("LOCK TABLE {target} IN EXCLUSIVE MODE").format(target=TARGET))
 
 
-def close_absent(present: Sequence[str], today: date, now: datetime) -> int:
-    """Close the files that a full extract no longer holds; see ``count_absent``."""
-    update = "UPDATE {target} a SET closed_on = %(today)s, updated_at = %(now)s WHERE "
-    query = sql.SQL(update + _ABSENT).format(target=TARGET, staging=STAGING, known=KNOWN)
-    with connection.cursor() as cursor:
-        cursor.execute(query, {"today": today, "now": now, "present": list(present)})
-        return int(cursor.rowcount)
+def close_absent(present: Sequence[str], today: date, now: datetime) -> None:
+    """Close the files that a full extract no longer holds; see ``absent_people``."""
+    execute(
+        sql.SQL("UPDATE {target} a SET closed_on = {today}, updated_at = {now} WHERE {absent}").format(
+            target=TARGET, today=sql.Literal(today), now=sql.Literal(now), absent=absent_people(present)
+        )
+    )
 
 
 def _insert(fields: Sequence[str], now: datetime, *, is_all_new: bool) -> None:
@@ -301,8 +305,8 @@ def execute(query: sql.Composable) -> None:
         cursor.execute(query)
 
 
-def fetch(query: sql.Composable, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+def fetch(query: sql.Composable) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
+        cursor.execute(query)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows

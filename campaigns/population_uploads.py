@@ -2,14 +2,22 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
+from django.conf import settings
 from django.db import transaction
 
 from campaigns.csv_source import UnreadableFile, open_source, read_records
-from campaigns.import_files import converted_path_of, discard_file, path_of, store_file
+from campaigns.import_files import (
+    converted_path_of,
+    discard_file,
+    discard_strays,
+    path_of,
+    store_file,
+    unfinished_path_of,
+)
 from campaigns.models import ColumnMapping, ExtraAttribute, ImportStatus, PopulationImport, User
 from campaigns.population_import import ImportRefused, mark_interrupted, run_import, safe_name
 from campaigns.population_staging import only_importer
@@ -25,7 +33,7 @@ from campaigns.workbooks import UnreadableWorkbook, convert_workbook, is_workboo
 
 _AT_ONCE = 1 << 20  # bytes that are read within a second or two: the page waits for them
 _ROWS_SHOWN = 5
-_ABANDONABLE = [ImportStatus.PREPARED, ImportStatus.WAITING, ImportStatus.TO_CONFIRM]
+_ABANDONABLE = [ImportStatus.TO_CONVERT, ImportStatus.PREPARED, ImportStatus.WAITING, ImportStatus.TO_CONFIRM]
 
 
 class UploadRefused(Exception):
@@ -45,15 +53,18 @@ class UploadPreview:
 def prepare_upload(
     *, chunks: Iterable[bytes], file_name: str, by: User, now: datetime, is_full_extract: bool
 ) -> PopulationImport:
-    """Keep the file until its columns are said. Raises ``UploadRefused``, and keeps nothing, when it is unreadable."""
+    """Keep the file until its columns are said; a large workbook is first read by a worker.
+
+    Raises ``UploadRefused``, and keeps nothing, when it is unreadable."""
     name = store_file(chunks)
-    try:
-        open_source(_csv_of(name))
-    except (UnreadableFile, UnreadableWorkbook) as problem:
+    status = ImportStatus.PREPARED
+    if is_workbook(path_of(name)) and path_of(name).stat().st_size > _AT_ONCE:
+        status = ImportStatus.TO_CONVERT
+    elif problem := _find_problem(name):
         discard_file(name)
-        raise UploadRefused(str(problem)) from None
+        raise UploadRefused(problem)
     return PopulationImport.objects.create(
-        file_name=safe_name(file_name), stored_as=name, status=ImportStatus.PREPARED, started_at=now, by=by,
+        file_name=safe_name(file_name), stored_as=name, status=status, started_at=now, by=by,
         is_full_extract=is_full_extract,
     )  # fmt: skip
 
@@ -87,22 +98,41 @@ def start_upload(*, record: PopulationImport, mapping: Mapping[str, str], save_a
     _run_if_small(record, now)
 
 
+def rename_column_mapping(*, mapping: ColumnMapping, name: str) -> None:
+    """Raises ``UploadRefused`` when the name is empty, too long or already taken."""
+    name = name.strip()
+    longest = ColumnMapping._meta.get_field("name").max_length or 0
+    if not name or len(name) > longest:
+        raise UploadRefused(f"Un nom compte de 1 à {longest} caractères.")
+    if ColumnMapping.objects.filter(name=name).exclude(pk=mapping.pk).exists():
+        raise UploadRefused(f"Une autre correspondance s’appelle déjà « {name} ».")
+    mapping.name = name
+    mapping.save(update_fields=["name"])
+
+
 def confirm_upload(*, record: PopulationImport, now: datetime) -> None:
     """Somebody has read the report and wants the rest applied: the file is read again, its limits accepted."""
-    with transaction.atomic():
-        _move(
-            record, [ImportStatus.TO_CONFIRM], status=ImportStatus.WAITING, accepts_rejections=True,
-            accepts_closures=True, finished_at=None, problem="", read_count=0, rejected_count=0, repairs={}, emptied={},
-        )  # fmt: skip
-        record.rejected_lines.all().delete()
-    _run_if_small(record, now)
+    _start_again(record, ImportStatus.TO_CONFIRM, now, accepts_rejections=True, accepts_closures=True)
+
+
+def relaunch_upload(*, record: PopulationImport, now: datetime) -> None:
+    """The worker died and nothing was applied; its file is still there, and is read again."""
+    _start_again(record, ImportStatus.REFUSED, now)
 
 
 def abandon_upload(*, record: PopulationImport, now: datetime) -> None:
     """The file goes; what was read of it stays told."""
-    stored_as = record.stored_as
-    _move(record, _ABANDONABLE, status=ImportStatus.ABANDONED, finished_at=now, stored_as="")
-    discard_file(stored_as)
+    _drop(record, _ABANDONABLE, now)
+
+
+def purge_import_files(*, now: datetime) -> int:
+    """Erase the files that nobody decided about within ``IMPORT_FILES_DAYS``; returns how many. Each says so."""
+    limit = now - timedelta(days=settings.IMPORT_FILES_DAYS)
+    kept = PopulationImport.objects.exclude(stored_as="")
+    forgotten = kept.filter(started_at__lt=limit, status__in=[*_ABANDONABLE, ImportStatus.REFUSED])
+    for record in forgotten:
+        _drop(record, [*_ABANDONABLE, ImportStatus.REFUSED], now, problem=_say_erased(record))
+    return len(forgotten) + discard_strays(kept.values_list("stored_as", flat=True), older_than=limit)
 
 
 def run_waiting_uploads(*, now: datetime) -> int:
@@ -111,10 +141,54 @@ def run_waiting_uploads(*, now: datetime) -> int:
     with only_importer() as is_alone:
         if is_alone:
             mark_interrupted(now)
+            for record in PopulationImport.objects.filter(status=ImportStatus.TO_CONVERT).order_by("started_at"):
+                _convert(record, now)
             for record in PopulationImport.objects.filter(status=ImportStatus.WAITING).order_by("started_at"):
                 _run(record, now)
                 done += 1
     return done
+
+
+def _start_again(record: PopulationImport, from_status: ImportStatus, now: datetime, **accepted: bool) -> None:
+    with transaction.atomic():
+        _move(
+            record, [from_status], status=ImportStatus.WAITING, finished_at=None, problem="", read_count=0,
+            rejected_count=0, repairs={}, emptied={}, **accepted,
+        )  # fmt: skip
+        record.rejected_lines.all().delete()
+        record.differences.all().delete()
+    _run_if_small(record, now)
+
+
+def _drop(record: PopulationImport, allowed: list[ImportStatus], now: datetime, **told: str) -> None:
+    stored_as = record.stored_as
+    with transaction.atomic():
+        _move(record, allowed, status=ImportStatus.ABANDONED, finished_at=now, stored_as="", **told)
+        record.differences.all().delete()
+    discard_file(stored_as)
+
+
+def _say_erased(record: PopulationImport) -> str:
+    return f"{record.problem} Fichier effacé : personne n’a décidé en {settings.IMPORT_FILES_DAYS} jours.".strip()
+
+
+def _convert(record: PopulationImport, now: datetime) -> None:
+    problem = _find_problem(record.stored_as)
+    values = {"status": ImportStatus.REFUSED, "problem": problem, "finished_at": now, "stored_as": ""}
+    is_there = PopulationImport.objects.filter(pk=record.pk, status=ImportStatus.TO_CONVERT).update(
+        **(values if problem else {"status": ImportStatus.PREPARED})
+    )
+    if problem or not is_there:
+        discard_file(record.stored_as)
+
+
+def _find_problem(name: str) -> str:
+    """Why the kept file cannot be read, or nothing."""
+    try:
+        open_source(_csv_of(name))
+    except (UnreadableFile, UnreadableWorkbook) as problem:
+        return str(problem)
+    return ""
 
 
 def _run_if_small(record: PopulationImport, now: datetime) -> None:
@@ -145,12 +219,16 @@ def _csv_of(name: str) -> Path:
         return path_of(name)
     converted = converted_path_of(name)
     if not converted.exists():
-        convert_workbook(path_of(name), converted)
+        unfinished = unfinished_path_of(name)  # whoever dies on the way leaves nothing that looks whole
+        convert_workbook(path_of(name), unfinished)
+        unfinished.replace(converted)
     return converted
 
 
 def _move(record: PopulationImport, allowed: list[ImportStatus], **values: object) -> None:
-    """From one of the allowed states only, whoever else clicks at the same time. Raises ``UploadRefused``."""
-    if not PopulationImport.objects.filter(pk=record.pk, status__in=allowed).update(**values):
+    """From one of the allowed states only, whoever else clicks at the same time, and while the file is there. Raises
+    ``UploadRefused``."""
+    kept = PopulationImport.objects.exclude(stored_as="")
+    if not kept.filter(pk=record.pk, status__in=allowed).update(**values):
         raise UploadRefused("Cet import n’en est plus là. Recharger la page pour voir où il en est.")
     record.refresh_from_db()

@@ -48,6 +48,7 @@ app.conf.beat_schedule = {
     "unconfirmed": _every(60, "reconcile_unconfirmed"),
     "watch": _every(5, "watch_campaigns"),
     "uploads": _every(2, "run_waiting_uploads"),
+    "import-files": _every(3600, "purge_import_files"),
     "missed": _every(30, "reschedule_missed"),
     "silent": _every(60, "poll_statuses"),
     "unheard": _every(60, "poll_inbound"),

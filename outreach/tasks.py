@@ -94,5 +94,10 @@ def run_waiting_uploads(**_: Any) -> None:
 
 
 @shared_task
+def purge_import_files(**_: Any) -> None:
+    population_uploads.purge_import_files(now=read_now())
+
+
+@shared_task
 def watch_campaigns(**_: Any) -> None:
     safeguards.watch_campaigns(now=read_now())

@@ -13,7 +13,9 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.badges import Badge
+from campaigns.admin.column_mappings import delete_mapping, rename_mapping, show_mappings
 from campaigns.admin.import_columns import ColumnsForm
+from campaigns.admin.import_differences import download_differences, show_differences
 from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, render_page, require_permission
 from campaigns.models import ColumnMapping, ImportStatus, PopulationImport, read_now
 from campaigns.population_uploads import (
@@ -22,6 +24,7 @@ from campaigns.population_uploads import (
     confirm_upload,
     prepare_upload,
     preview_upload,
+    relaunch_upload,
     start_upload,
 )
 from campaigns.rules.spreadsheets import neutralise
@@ -29,7 +32,9 @@ from campaigns.rules.spreadsheets import neutralise
 CHANGELIST = "campaigns_populationimport_changelist"
 MAX_LINES = 500
 REFRESH_SECONDS = 2
+UNDER_WAY = {ImportStatus.TO_CONVERT, ImportStatus.WAITING, ImportStatus.RUNNING}
 STATUS_TONES = {
+    ImportStatus.TO_CONVERT: ("info", "⧗"),
     ImportStatus.PREPARED: ("neutral", "✎"),
     ImportStatus.WAITING: ("info", "⧗"),
     ImportStatus.TO_CONFIRM: ("warning", "!"),
@@ -81,6 +86,12 @@ class PopulationImportAdmin(ReadOnlyAdmin):
             path("<int:object_id>/colonnes/", view(prepare_import), name="population_import_prepare"),
             path("<int:object_id>/confirmer/", view(confirm_import), name="population_import_confirm"),
             path("<int:object_id>/abandonner/", view(abandon_import), name="population_import_abandon"),
+            path("<int:object_id>/relancer/", view(relaunch_import), name="population_import_relaunch"),
+            path("<int:object_id>/differences/", view(show_differences), name="population_import_differences"),
+            path("<int:object_id>/differences.csv", view(download_differences), name="population_differences_csv"),
+            path("correspondances/", view(show_mappings), name="column_mappings"),
+            path("correspondances/<int:object_id>/renommer/", view(rename_mapping), name="column_mapping_rename"),
+            path("correspondances/<int:object_id>/supprimer/", view(delete_mapping), name="column_mapping_delete"),
             path("<int:object_id>/rejets.csv", view(download_rejections), name="population_import_rejections"),
             *super().get_urls(),
         ]
@@ -102,11 +113,11 @@ class PopulationImportAdmin(ReadOnlyAdmin):
             except UploadRefused as refusal:
                 form.add_error("file", str(refusal))
             else:
-                return redirect("admin:population_import_prepare", record.pk)
+                return redirect("admin:campaigns_populationimport_change", record.pk)
         crumbs = [crumb("Imports de population", CHANGELIST)]
         return render_page(
             request, "imports/upload.html", title="Importer la population", form=form, crumbs=crumbs,
-            action="Voir les colonnes", note="Un grand classeur Excel demande quelques secondes.",
+            action="Voir les colonnes", note="Un classeur de plus d’un mégaoctet est d’abord lu à part.",
         )  # fmt: skip
 
     def change_view(
@@ -117,7 +128,7 @@ class PopulationImportAdmin(ReadOnlyAdmin):
         done = get_object_or_404(PopulationImport.objects.select_related("by"), pk=object_id)
         if done.status == ImportStatus.PREPARED:
             return redirect("admin:population_import_prepare", done.pk)
-        is_under_way = done.status in {ImportStatus.WAITING, ImportStatus.RUNNING}
+        is_under_way = done.status in UNDER_WAY
         response = render_page(
             request,
             "imports/population.html",
@@ -126,6 +137,8 @@ class PopulationImportAdmin(ReadOnlyAdmin):
             done=done,
             is_under_way=is_under_way,
             is_to_confirm=done.status == ImportStatus.TO_CONFIRM,
+            is_interrupted=done.status == ImportStatus.REFUSED and bool(done.stored_as),
+            is_workbook_read=done.status == ImportStatus.TO_CONVERT,
             badge=Badge(str(ImportStatus(done.status).label), *STATUS_TONES[ImportStatus(done.status)]),
             lines=[] if is_under_way else done.rejected_lines.all()[:MAX_LINES],
             max_lines=MAX_LINES,
@@ -167,6 +180,11 @@ def prepare_import(request: HttpRequest, object_id: int) -> HttpResponse:
 @require_POST
 def confirm_import(request: HttpRequest, object_id: int) -> HttpResponse:
     return _decide(request, object_id, confirm_upload)
+
+
+@require_POST
+def relaunch_import(request: HttpRequest, object_id: int) -> HttpResponse:
+    return _decide(request, object_id, relaunch_upload)
 
 
 @require_POST

@@ -5,7 +5,14 @@ from campaigns.models.bad_destination import BadDestination
 from campaigns.models.campaign import Campaign, CampaignMove, Programme, Step
 from campaigns.models.clock import AppNow, ClockShift, read_now, set_clock
 from campaigns.models.imported_list import ImportedList, ListEntry
-from campaigns.models.imports import ColumnMapping, ImportStatus, PopulationImport, RejectedLine
+from campaigns.models.imports import (
+    ColumnMapping,
+    DifferenceKind,
+    ImportStatus,
+    PopulationDifference,
+    PopulationImport,
+    RejectedLine,
+)
 from campaigns.models.opposition import Opposition
 from campaigns.models.plan import Plan, PlanStep, RegularisationKind
 from campaigns.models.planner import refresh_statistics
@@ -26,6 +33,7 @@ __all__ = [
     "ColumnMapping",
     "Commune",
     "ContactFact",
+    "DifferenceKind",
     "Epci",
     "ExtraAttribute",
     "HasAnyBit",
@@ -37,6 +45,7 @@ __all__ = [
     "Opposition",
     "Plan",
     "PlanStep",
+    "PopulationDifference",
     "PopulationImport",
     "PrestationBits",
     "Programme",

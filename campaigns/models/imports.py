@@ -1,8 +1,11 @@
 from django.conf import settings
 from django.db import models
 
+from campaigns.models.allocataire import Allocataire
+
 
 class ImportStatus(models.TextChoices):
+    TO_CONVERT = "A_CONVERTIR", "Classeur en lecture"  # a large workbook: a worker makes a text of it
     PREPARED = "A_PREPARER", "À préparer"  # uploaded: its columns are being named
     WAITING = "EN_ATTENTE", "En attente"  # a worker will take it
     RUNNING = "EN_COURS", "En cours"
@@ -49,6 +52,38 @@ class PopulationImport(models.Model):
 
     def __str__(self) -> str:
         return f"{self.file_name} ({self.started_at:%d/%m/%Y})"
+
+
+class DifferenceKind(models.TextChoices):
+    CREATED = "CREEE", "Créée"
+    UPDATED = "MODIFIEE", "Modifiée"
+    CLOSED = "CLOSE", "Dossier clos"
+
+
+class PopulationDifference(models.Model):
+    """What an import that waits to be confirmed would do to one person. Gone as soon as somebody has decided.
+
+    ``before`` and ``after``: the columns that differ, {name of the field: value}; for a person who would be created,
+    ``after`` names her.
+    """
+
+    population_import = models.ForeignKey(PopulationImport, models.CASCADE, related_name="differences")
+    kind = models.CharField("quoi", max_length=8, choices=DifferenceKind)
+    line = models.PositiveIntegerField("ligne", null=True)
+    allocataire = models.ForeignKey(
+        Allocataire, models.DO_NOTHING, null=True, related_name="+", db_index=False, db_constraint=False
+    )
+    before = models.JSONField("avant", default=dict)
+    after = models.JSONField("après", default=dict)
+
+    class Meta:
+        verbose_name = "différence d’un import"
+        verbose_name_plural = "différences d’un import"
+        ordering = ["pk"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"différence n° {self.pk}"
 
 
 class RejectedLine(models.Model):

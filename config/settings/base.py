@@ -92,6 +92,7 @@ STORAGES = {
 }
 MEDIA_ROOT = Path(env.str("FILES_DIR", default=str(BASE_DIR / ".local" / "files")))  # uploaded import files
 FILE_UPLOAD_PERMISSIONS = 0o600
+IMPORT_FILES_DAYS = env.int("IMPORT_FILES_DAYS", default=7)  # an import file nobody decides about is erased after that
 # Oppositions are also appended here, outside the database, and replayed after a restore of an old backup.
 OPPOSITION_JOURNAL = Path(env.str("OPPOSITION_JOURNAL", default=str(BASE_DIR / ".local" / "oppositions.jsonl")))
 # Each message is written here, outside the database, before it leaves: a database restored from an old backup is found
