@@ -55,7 +55,7 @@ def test_a_database_that_crashes_loses_nothing_and_doubles_nothing(
     say(
         capsys,
         f"{CRASHES} crashes of PostgreSQL ({server.count_recoveries()} recoveries) while {MESSAGES} SMS left: sending "
-        f"again after {max(delays):.1f} s at worst, {decided} left to a superviseur, {told} told delivered, seed {SEED}",
+        f"again after {max(delays):.1f} s at worst, {decided} left to a superviseur, {told} delivered, seed {SEED}",
     )
     judge("arrêt brutal de PostgreSQL, fsync actif", f"{CRASHES} arrêts, {MESSAGES} SMS", operator, delays)
     assert server.count_recoveries() >= CRASHES, "some crashes were none"
