@@ -24,14 +24,14 @@ from outreach.answers import Listener
 from outreach.channels.failover import THROTTLED
 from outreach.channels.ports import Gateway, OutgoingMessage, SendOutcome, SendResult
 from outreach.channels.registry import gateway_for
-from outreach.channels.wire import Wire
+from outreach.channels.wire import GIVEN_BACK, Wire
 from outreach.enums import Suppression
 from outreach.fence import may_send, note_departures
 from outreach.intents import Claimed, Draft, Intent
 from outreach.pacing import Pacer, pacer_for
 from outreach.recording import Answer, record_answers
 from outreach.rules.pacing import LONGEST_WAIT
-from outreach.rules.retry import CLAIM_LEASE, CRASH_MARGIN
+from outreach.rules.retry import CLAIM_LEASE, CRASH_MARGIN, NOT_TRIES
 from outreach.rules.stopping import WAITS_ALONE
 from outreach.sending_journal import Departure
 from outreach.statements import run_statement
@@ -45,6 +45,7 @@ MAX_VALID_SECONDS = 1800  # an operator that is late by more must not send
 GATHER_SECONDS = 0.005  # answers that come close together are recorded together
 LEISURE_SECONDS = 0.25  # the same, when the operator's contract is what is waited for
 PATIENCE_SECONDS = 0.1
+UNWRITTEN = SendResult(SendOutcome.RETRY, error_code="JOURNAL")
 
 
 @dataclass
@@ -170,7 +171,7 @@ class _Run:
         instants = self._pacer(intents[0].gateway).reserve([intent.segments for intent in intents])
         for intent, at in zip(intents, instants, strict=True):
             self.on_the_wire[intent.message.attempt_uuid] = intent
-            self.wire.leave(intent.gateway, intent.message, at)
+            self.wire.leave(intent.gateway, intent.message, at, until=intent.decided_at + LONGEST_WAIT)
 
     def _claim(self, size: int) -> list[Claimed]:
         rows = run_statement(
@@ -243,8 +244,7 @@ class _Run:
         ]
         if not left or note_departures(departures=left, provider=self.gateway.name, now=read_now()):
             return intents
-        unsent = SendResult(SendOutcome.RETRY, error_code="JOURNAL")
-        record_answers(answers=[_answer(intent, unsent) for intent in intents], now=read_now())
+        record_answers(answers=[_answer(intent, UNWRITTEN) for intent in intents], now=read_now())
         return []
 
     def _sort_verdicts(self, verdicts: Sequence[tuple[Any, ...]], drafts: Mapping[int, Draft]) -> list[Intent]:
@@ -268,7 +268,8 @@ class _Run:
         if not arrived:
             return
         reached("5-answered")
-        answered = [(self.on_the_wire[one.attempt_uuid], one.result) for one in arrived]
+        # Off the wire whatever happens below: what cannot be written down will not arrive a second time.
+        answered = [(self.on_the_wire.pop(one.attempt_uuid), one.result) for one in arrived]
         results = self._judge_late([intent for intent, result in answered if result is None])
         results += [(intent, result) for intent, result in answered if result is not None]
         self._slow_down(results)
@@ -276,8 +277,7 @@ class _Run:
         self.listener.heed(results, now=now)
         record_answers(answers=[_answer(intent, result) for intent, result in results], now=now)
         reached("6-recorded")
-        for intent, result in results:
-            del self.on_the_wire[intent.message.attempt_uuid]
+        for _, result in results:
             self.report.count(result)
 
     def _judge_late(self, late: Sequence[Intent]) -> list[tuple[Intent, SendResult]]:
@@ -285,8 +285,7 @@ class _Run:
         oldest = time.monotonic() - LONGEST_WAIT
         for name in {intent.gateway.name for intent in late}:
             self._leave([i for i in late if i.gateway.name == name and i.decided_at >= oldest])
-        too_late = SendResult(SendOutcome.RETRY, error_code="PACE")
-        return [(intent, too_late) for intent in late if intent.decided_at < oldest]
+        return [(intent, GIVEN_BACK) for intent in late if intent.decided_at < oldest]
 
     def _slow_down(self, results: Sequence[tuple[Intent, SendResult]]) -> None:
         for intent, result in results:
@@ -319,7 +318,8 @@ def _intent(draft: Draft, seconds_left: int, gateway: Gateway) -> Intent:
 def _answer(intent: Intent, result: SendResult) -> Answer:
     if result.is_alert:
         logger.error("operator refuses our settings attempt=%s code=%s", intent.message.attempt_uuid, result.error_code)
-    return Answer.to_sending(intent.message.attempt_uuid, result, tried=intent.claimed.attempts + 1)
+    tried = 1 if result.error_code in NOT_TRIES else intent.claimed.attempts + 1
+    return Answer.to_sending(intent.message.attempt_uuid, result, tried=tried)
 
 
 def _send(gateway: Gateway, message: OutgoingMessage) -> SendResult:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from campaigns.enums import CampaignStatus, FactState
 from outreach.enums import AttemptStatus, TouchStatus
+from outreach.rules.retry import NOT_TRIES
 from outreach.rules.stopping import CHECKS, Check
 from outreach.stopping import (
     AWAITS_READING,
@@ -37,11 +38,12 @@ UPDATE outreach_touch t
    SET status = '{TouchStatus.CLAIMED}', claimed_by = %(claimer)s, claimed_until = clock.now + %(lease)s,
        status_at = clock.now, attempt_count = t.attempt_count + 1
   FROM chosen CROSS JOIN clock
- CROSS JOIN LATERAL (SELECT count(*), coalesce(max(o.number), 0) AS last FROM outreach_attempt o
-                      WHERE o.touch_id = chosen.id) AS tries
+ CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE NOT o.error_code IN {NOT_TRIES}) AS real,
+                            coalesce(max(o.number), 0) AS last
+                       FROM outreach_attempt o WHERE o.touch_id = chosen.id) AS tries
  WHERE t.id = chosen.id
 RETURNING t.id, t.campaign_id, t.step_id, t.allocataire_id, t.destination, t.destination_hash,
-          tries.count AS attempts, t.attempt_count - 1 - tries.last AS crashes"""
+          tries.real AS attempts, t.attempt_count - 1 - tries.last AS crashes"""
 
 # Given back whole: it was not a try.
 RELEASE = f"""

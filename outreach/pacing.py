@@ -92,8 +92,12 @@ class SharedPacer:
         return rules.room(self._known[0], contract=self.contract, now=self._now()) if self.is_open else 0
 
     def reserve(self, sizes: Sequence[int]) -> list[float]:
-        instants = self._change(lambda pace, now: rules.reserve(pace, sizes, contract=self.contract, now=now))
-        return [at - self._ahead for at in instants]
+        return [at - self._ahead for at in self._change(lambda pace, now: self._reserve(pace, sizes, now))]
+
+    def _reserve(self, pace: Pace, sizes: Sequence[int], now: float) -> tuple[Pace, list[float]]:
+        """What nobody will wait for is not reserved: the next would have to wait behind it, and the silence end."""
+        changed, instants = rules.reserve(pace, sizes, contract=self.contract, now=now)
+        return changed if instants[0] <= now + rules.LONGEST_WAIT else pace, instants
 
     def slow_down(self, retry_after: float | None) -> None:
         self._change(

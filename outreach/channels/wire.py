@@ -12,10 +12,11 @@ from threading import Event
 from uuid import UUID
 
 from outreach.channels.failover import THROTTLED
-from outreach.channels.ports import Gateway, OutgoingMessage, SendResult
+from outreach.channels.ports import Gateway, OutgoingMessage, SendOutcome, SendResult
 from outreach.rules.pacing import LATEST
 
 Send = Callable[[Gateway, OutgoingMessage], SendResult]
+GIVEN_BACK = SendResult(SendOutcome.RETRY, error_code="PACE")  # nothing was sent: it was decided too long ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,9 @@ class Wire:
         self._silent_until = 0.0
         self._waiting = Event()  # never set: to wait with the precision of a lock
 
-    def leave(self, gateway: Gateway, message: OutgoingMessage, at: float) -> None:
-        """Send at an instant of ``time.monotonic()``; at once when it is 0."""
-        self._pool.submit(self._carry, gateway, message, at)
+    def leave(self, gateway: Gateway, message: OutgoingMessage, at: float, *, until: float) -> None:
+        """Send at an instant of ``time.monotonic()``; at once when it is 0. After ``until`` it is given back unsent."""
+        self._pool.submit(self._carry, gateway, message, at, until)
 
     def collect(self, *, patience: float, gather: float) -> list[Arrival]:
         """Wait for an answer during ``patience`` seconds, then for those that come within ``gather``.
@@ -61,13 +62,15 @@ class Wire:
     def close(self) -> None:
         self._pool.shutdown()
 
-    def _carry(self, gateway: Gateway, message: OutgoingMessage, at: float) -> None:
+    def _carry(self, gateway: Gateway, message: OutgoingMessage, at: float, until: float) -> None:
         try:
-            self._arrived.put(Arrival(message.attempt_uuid, self._send_in_time(gateway, message, at)))
+            self._arrived.put(Arrival(message.attempt_uuid, self._send_in_time(gateway, message, at, until)))
         except BaseException as trouble:
             self._arrived.put(trouble)
 
-    def _send_in_time(self, gateway: Gateway, message: OutgoingMessage, at: float) -> SendResult | None:
+    def _send_in_time(self, gateway: Gateway, message: OutgoingMessage, at: float, until: float) -> SendResult | None:
+        if max(at, time.monotonic()) > until:
+            return GIVEN_BACK
         if at:
             self._waiting.wait(max(at - time.monotonic(), 0))
             if time.monotonic() - at > LATEST or time.monotonic() < self._silent_until:

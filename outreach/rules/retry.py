@@ -9,6 +9,7 @@ LOOKUPS_BEFORE_RESEND = 2
 SILENCE_BEFORE_RESEND = timedelta(minutes=15)
 BETWEEN_LOOKUPS = timedelta(minutes=1)
 CLAIM_LEASE = timedelta(minutes=2)
+NOT_TRIES = ("PACE", "JOURNAL")  # codes of what was given back before it left: ours to wait for
 CRASH_MARGIN = timedelta(seconds=30)  # beyond the deadline of a request, before its worker is held for dead
 
 

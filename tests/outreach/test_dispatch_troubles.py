@@ -1,0 +1,93 @@
+"""A dispatcher in trouble: answers that cannot be written down, an operator that asks for a long silence."""
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from pytest_django import Settings
+
+from campaigns.models import set_clock
+from outreach import dispatch
+from outreach.channels.fake import FakeGateway, accept
+from outreach.channels.ports import OutgoingMessage, SendOutcome, SendResult
+from outreach.channels.registry import use_gateway
+from outreach.enums import AttemptStatus, TouchStatus
+from outreach.models import Attempt, ProviderPace, Touch
+from tests.outreach.waves import MORNING, make_wave
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def operator() -> Iterator[FakeGateway]:
+    gateway = FakeGateway()
+    with use_gateway("SMS", gateway):
+        yield gateway
+
+
+def test_answers_that_cannot_be_written_do_not_hold_the_worker_for_ever(
+    operator: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database went away for an instant: reconciliation finds these attempts again, the worker must go on."""
+    rounds = 0
+
+    def refuse(**_: object) -> None:
+        nonlocal rounds
+        rounds += 1
+        raise OperationalError("server closed the connection unexpectedly")
+
+    def count_rounds(self: object) -> None:
+        nonlocal rounds
+        rounds += 1
+        assert rounds < 50, "it waits for answers that came already"
+        collect_all(self)
+
+    collect_all = dispatch._Run._record_answers
+    monkeypatch.setattr(dispatch._Run, "_record_answers", count_rounds)
+    monkeypatch.setattr(dispatch, "record_answers", refuse)
+    make_wave(size=1)
+    with pytest.raises(OperationalError):
+        dispatch.dispatch_due(channel="SMS", worker="test", deadline_seconds=5)
+    assert Attempt.objects.get().status == AttemptStatus.SENDING
+
+
+def test_a_message_decided_is_not_kept_during_the_silence_that_an_operator_asks_for(
+    operator: FakeGateway, settings: Settings
+) -> None:
+    """Kept, it would leave long after the checks: whoever refused or paused meanwhile would not have been heard."""
+    settings.SEGMENTS_PER_SECOND = {"sms": 100.0}
+    calls: list[float] = []
+
+    def ask_for_silence(message: OutgoingMessage) -> SendResult:
+        calls.append(time.monotonic() - started)
+        if len(calls) == 1:
+            return SendResult(SendOutcome.RETRY, error_code="20429", retry_after=60)
+        return accept(message)
+
+    operator.script = ask_for_silence
+    make_wave(size=12)
+    started = time.monotonic()
+    dispatch.dispatch_due(channel="SMS", worker="test", deadline_seconds=1)
+    ended = time.monotonic() - started
+    assert max(calls) < 5
+    assert ended < 8
+    pace = ProviderPace.objects.get()
+    assert pace.next_at < pace.held_until, "nothing may be reserved behind a silence: it would be taken for a mistake"
+    assert Touch.objects.filter(status=TouchStatus.PLANNED).count() == 12 - len(operator.ledger)
+
+
+def test_what_was_given_back_before_it_left_is_no_try(operator: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often this machine is late, nobody loses her contact for it."""
+    make_wave(size=1)
+    monkeypatch.setattr(dispatch, "LONGEST_WAIT", -1.0)
+    for round_number in range(6):
+        set_clock(MORNING + timedelta(minutes=10 * round_number))
+        assert dispatch.dispatch_due(channel="SMS", worker="test", deadline_seconds=5).retried == 1
+    monkeypatch.undo()
+    set_clock(MORNING + timedelta(hours=1))
+    operator.script = lambda _: SendResult(SendOutcome.RETRY, error_code="20429")
+    assert dispatch.dispatch_due(channel="SMS", worker="test", deadline_seconds=5).retried == 1
+    assert Touch.objects.get().status == TouchStatus.PLANNED
+    assert (len(operator.ledger), Attempt.objects.count()) == (0, 7)
