@@ -48,7 +48,7 @@ class ImportedList(models.Model):
 
     def in_words(self) -> str:
         """As a sentence names it, with where it comes from and its date."""
-        return f"la liste « {self.name} » ({self.origin}, {self.as_of:%d/%m/%Y})"
+        return f"la liste «\N{NO-BREAK SPACE}{self.name}\N{NO-BREAK SPACE}» ({self.origin}, {self.as_of:%d/%m/%Y})"
 
 
 class ListEntry(models.Model):

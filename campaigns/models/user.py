@@ -10,3 +10,6 @@ class User(AbstractUser):
     class Meta(AbstractUser.Meta):  # type: ignore[name-defined]
         verbose_name = "compte"
         verbose_name_plural = "comptes"
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.get_username()

@@ -30,7 +30,8 @@ def _fragment(node: Mapping[str, Any], catalogue: Catalogue, *, top: bool = Fals
     if "field" in node:
         return _leaf(node, catalogue)
     if "name" in node:
-        inner = _fragment({"all": node["all"]}, catalogue, top=True)
+        held = node["all"]
+        inner = _fragment(held[0] if len(held) == 1 else {"all": held}, catalogue, top=True)
         return f"du segment {_quoted(node['name'])} ({inner})"
     if "not" in node:
         return f"à l’exclusion de ceux {_relative(_fragment(node['not'], catalogue))}"
@@ -110,7 +111,7 @@ def _name(field: Field, value: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return f"« {text.replace('«', '‹').replace('»', '›')} »"
+    return f"«{NBSP}{text.replace('«', '‹').replace('»', '›')}{NBSP}»"
 
 
 def _lowered(label: str, field: Field) -> str:

@@ -181,7 +181,11 @@ def test_segments_and_lists_are_rows_of_the_builder() -> None:
     outer = make_segment(tree)
     client = sign_in(make_colleague("Agent"))
     page = client.get(reverse("admin:campaigns_segment_change", args=[outer.pk])).content.decode()
-    for words in ("est dans le segment", "figure dans la liste", "la liste « Datamining PPA » (Cnaf, 03/11/2026)"):
+    for words in (
+        "est dans le segment",
+        "figure dans la liste",
+        "la liste «\u00a0Datamining PPA\u00a0» (Cnaf, 03/11/2026)",
+    ):
         assert words in page
     assert f'value="{outer.pk}"\n' not in page.split("est dans le segment")[1].split("</fieldset>")[0]
     loop = {"row-0-0-field": "segment", "row-0-0-was": "segment", "row-0-0-op": "in", "row-0-0-value": [str(outer.pk)]}

@@ -113,7 +113,7 @@ def test_no_sentence_says_two_things() -> None:
 class Reader:
     """« , » joins what must all hold, « ou » what may; brackets hold a group; « à l’exclusion de ceux » takes one."""
 
-    EXCEPT, WHO_ARE, SEGMENT = "à l’exclusion de ceux ", "qui sont ", "du segment « "
+    EXCEPT, WHO_ARE, SEGMENT = "à l’exclusion de ceux ", "qui sont ", "du segment «\N{NO-BREAK SPACE}"
 
     def __init__(self, text: str) -> None:
         self.text, self.at = text, 0
@@ -135,7 +135,7 @@ class Reader:
             self.take(self.WHO_ARE)
             return {"not": self.node()}
         if self.take(self.SEGMENT):
-            self.at = self.text.index(" » (", self.at) + len(" »") + 1
+            self.at = self.text.index("\N{NO-BREAK SPACE}» (", self.at) + len(" » ")
         if self.take("("):
             inner = self.group()
             assert self.take(")"), self.text[self.at :]

@@ -124,9 +124,9 @@ def test_people_on_lists_are_selected_and_explained() -> None:
     }
     assert found == {"in": {on.pk}, "not_in": {off.pk}}
     assert explain_criteria(on_list("ppa")) == (
-        "Allocataires figurant dans la liste « Datamining PPA » (Cnaf, 03/11/2026)."
+        "Allocataires figurant dans la liste «\u00a0Datamining PPA\u00a0» (Cnaf, 03/11/2026)."
     )
-    assert " ni la liste « ASF »" in explain_criteria(on_list("ppa", "asf", op="not_in"))
+    assert " ni la liste «\u00a0ASF\u00a0»" in explain_criteria(on_list("ppa", "asf", op="not_in"))
     verdict = explain_segment(allocataire=on, criteria=on_list("ppa"), today=NIGHT)
     assert [(line.holds, line.value) for line in verdict.criteria] == [(True, "Datamining PPA")]
 

@@ -54,10 +54,10 @@ def test_a_segment_includes_and_excludes_others() -> None:
 def test_the_sentence_says_what_is_inside() -> None:
     parents = make_segment(PARENTS, name="Parents")
     assert explain_criteria({"all": [ALONE["all"][0], inside(parents)]}) == (
-        "Allocataires isolés, du segment « Parents » (avec au moins 1 enfant à charge)."
+        "Allocataires isolés, du segment «\u00a0Parents\u00a0» (avec au moins 1 enfant à charge)."
     )
     assert explain_criteria(inside(parents, op="not_in")) == (
-        "Allocataires à l’exclusion de ceux du segment « Parents » (avec au moins 1 enfant à charge)."
+        "Allocataires à l’exclusion de ceux du segment «\u00a0Parents\u00a0» (avec au moins 1 enfant à charge)."
     )
 
 
