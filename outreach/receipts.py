@@ -122,9 +122,10 @@ def _apply(now: datetime, size: int, after: int, finals: list[str] | None) -> tu
     words = [_understand(*row) for row in _rows(sql.READ_WORDS)]
     if left_from := _record_refusals(words, now):
         taken, last = taken - _execute(sql.LEAVE_FROM, event=left_from), left_from - 1
-    _execute(sql.LOCK_TOUCHES)
-    _execute(sql.WRITE_ATTEMPTS, **_columns(words), now=now)
-    _write_touches(now)
+    if _execute(sql.READ_SAID, **_columns(words)):
+        _execute(sql.LOCK_TOUCHES)
+        _execute(sql.WRITE_ATTEMPTS, **_columns(words), now=now)
+        _write_touches(now)
     _act_on_codes(words, now)
     _mark_applied(words, now)
     return taken, last
@@ -200,12 +201,12 @@ def _act_on_codes(words: Sequence[Word], now: datetime) -> None:
     told = _rows(sql.READ_CODES, codes=codes) if codes else []
     findings = [
         Finding(person, destination, Channel.SMS, reason)
-        for person, destination, _, code in told
+        for person, destination, _, code, _ in told
         if (reason := bad_number_reason(code))
     ]
     record_bad_destinations(findings=findings, now=now)
     note_bounces(codes={one.code for one in words}, now=now)
-    _pause_filtered({campaign for _, _, campaign, code in told if code in filtered}, now)
+    _pause_filtered({campaign for _, _, campaign, code, is_recent in told if code in filtered and is_recent}, now)
 
 
 def _pause_filtered(campaigns: Collection[int], now: datetime) -> None:

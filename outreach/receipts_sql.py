@@ -16,16 +16,29 @@ VALUES (%(provider)s, %(kind)s, %(attempt_uuid)s, %(provider_ref)s, %(status)s, 
         coalesce(%(now)s, app_now()), '')
 RETURNING id"""
 
-# heard: receipts taken; news: attempts that they changed; situations: touches of those, ``kind`` being the same for all
-# that are decided alike. Emptied by the commit, and before a second batch of the same transaction.
+_RANK_OF = "CASE {status} " + " ".join(f"WHEN '{status}' THEN '{rank:02}'" for status, rank in RANKS.items()) + " END"
+_STATUS_OF = "CASE left({key}, 2) " + " ".join(f"WHEN '{rank:02}' THEN '{s}'" for s, rank in RANKS.items()) + " END"
+
+
+def _key_of(attempt: str) -> str:
+    """The key of what is known of an attempt."""
+    return f"({_RANK_OF.format(status=f'{attempt}.status')} || {attempt}.error_code)"
+
+
+# heard: receipts taken; said: attempts that they may change; news: those that they changed; situations: touches of
+# those, ``kind`` being the same for all that are decided alike. Emptied by the commit, and before a second batch of the
+# same transaction. A batch is sorted in memory: the default 4 MB sends it to disk.
 MAKE_TABLES = """
+SET LOCAL work_mem = '64MB';
 CREATE TEMP TABLE IF NOT EXISTS receipts_heard (
     event_id bigint, provider text, ref text, word text, code text,
-    attempt_id bigint, touch_id bigint, known_ref text) ON COMMIT DELETE ROWS;
+    attempt_id bigint, touch_id bigint, known_ref text, known_key text) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS receipts_said (
+    attempt_id bigint, touch_id bigint, key text, status text) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS receipts_news (attempt_id bigint, touch_id bigint, code text) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS receipts_situations (
     touch_id bigint, current text, statuses text[], codes text[], has_time boolean, kind int) ON COMMIT DELETE ROWS;
-DELETE FROM receipts_heard; DELETE FROM receipts_news; DELETE FROM receipts_situations
+DELETE FROM receipts_heard; DELETE FROM receipts_said; DELETE FROM receipts_news; DELETE FROM receipts_situations
 """
 
 # ``after``: what this run has seen is not looked at again, else each batch would step over all those before it.
@@ -42,11 +55,12 @@ WITH taken AS MATERIALIZED (
 kept AS (
     INSERT INTO receipts_heard
     SELECT e.id, e.provider, e.provider_ref, e.status, e.error_code, coalesce(u.id, r.id),
-           coalesce(u.touch_id, r.touch_id), coalesce(u.provider_ref, r.provider_ref)
+           coalesce(u.touch_id, r.touch_id), coalesce(u.provider_ref, r.provider_ref),
+           coalesce({_key_of("u")}, {_key_of("r")})
       FROM taken e
       LEFT JOIN outreach_attempt u ON u.uuid = e.attempt_uuid
       LEFT JOIN LATERAL (
-          SELECT o.id, o.touch_id, o.provider_ref FROM outreach_attempt o
+          SELECT o.id, o.touch_id, o.provider_ref, o.status, o.error_code FROM outreach_attempt o
            WHERE o.provider = e.provider AND o.provider_ref = CASE WHEN u.id IS NULL THEN e.provider_ref END
              AND o.provider_ref <> '') AS r ON true
     RETURNING event_id)
@@ -63,25 +77,32 @@ SELECT min(h.event_id) AS first_event, t.allocataire_id, t.destination
 
 LEAVE_FROM = "DELETE FROM receipts_heard WHERE event_id >= %(event)s"
 
-LOCK_TOUCHES = """
-SELECT count(*) FROM (
-    SELECT id FROM outreach_touch WHERE id IN (SELECT touch_id FROM receipts_heard)
-     ORDER BY id FOR NO KEY UPDATE) AS locked"""
-
-_RANKS = ", ".join(f"('{status}', '{rank:02}')" for status, rank in RANKS.items())
 _WORDS = """words AS MATERIALIZED (
     SELECT * FROM unnest(%(providers)s::text[], %(words)s::text[], %(codes)s::text[], %(keys)s::text[],
                          %(known)s::boolean[]) AS w(provider, word, code, key, is_known))"""
+
+# What is known of an attempt never goes back: a receipt that says less than it changes nothing, and locks nothing.
+READ_SAID = f"""
+WITH {_WORDS}
+INSERT INTO receipts_said
+SELECT attempt_id, touch_id, key, {_STATUS_OF.format(key="key")}
+  FROM (SELECT h.attempt_id, h.touch_id, max(w.key COLLATE "C") AS key
+          FROM receipts_heard h JOIN words w USING (provider, word, code)
+         WHERE h.attempt_id IS NOT NULL AND w.key <> ''
+         GROUP BY h.attempt_id, h.touch_id
+        HAVING max(w.key COLLATE "C") > max(h.known_key COLLATE "C") OR bool_or(h.known_ref = '' AND h.ref <> '')
+       ) AS best
+ ORDER BY attempt_id"""
+
+LOCK_TOUCHES = """
+SELECT count(*) FROM (
+    SELECT id FROM outreach_touch WHERE id IN (SELECT touch_id FROM receipts_said)
+     ORDER BY id FOR NO KEY UPDATE) AS locked"""
 
 # A reference that nobody has becomes that of the attempt, if it has none: the first that was told, the first who told.
 # ``submitted_at``: an operator that speaks of a message has taken it, even if nobody heard it say so.
 WRITE_ATTEMPTS = f"""
 WITH {_WORDS},
-ranks(status, rank) AS (VALUES {_RANKS}),
-said AS MATERIALIZED (
-    SELECT h.attempt_id, max(w.key COLLATE "C") AS key
-      FROM receipts_heard h JOIN words w USING (provider, word, code)
-     WHERE h.attempt_id IS NOT NULL AND w.key <> '' GROUP BY h.attempt_id),
 claims AS (
     SELECT DISTINCT ON (h.attempt_id) h.attempt_id, h.provider, h.ref, h.event_id
       FROM receipts_heard h JOIN words w USING (provider, word, code)
@@ -93,13 +114,13 @@ granted AS MATERIALIZED (
     SELECT DISTINCT ON (provider, ref) attempt_id, ref FROM claims ORDER BY provider, ref, event_id),
 changed AS (
     UPDATE outreach_attempt o
-       SET status = after.status, error_code = substr(greatest(before.rank || o.error_code, n.key) COLLATE "C", 3),
+       SET status = CASE WHEN n.key COLLATE "C" > {_key_of("o")} THEN n.status ELSE o.status END,
+           error_code = CASE WHEN n.key COLLATE "C" > {_key_of("o")} THEN substr(n.key, 3) ELSE o.error_code END,
            provider_ref = CASE WHEN o.provider_ref = '' THEN coalesce(g.ref, '') ELSE o.provider_ref END,
            status_at = %(now)s, submitted_at = coalesce(o.submitted_at, %(now)s)
-      FROM said n LEFT JOIN granted g USING (attempt_id), ranks before, ranks after
-     WHERE o.id = n.attempt_id AND before.status = o.status
-       AND after.rank = left(greatest(before.rank || o.error_code, n.key) COLLATE "C", 2)
-       AND (n.key COLLATE "C" > before.rank || o.error_code OR o.provider_ref = '' AND g.ref IS NOT NULL)
+      FROM receipts_said n LEFT JOIN granted g USING (attempt_id)
+     WHERE o.id = n.attempt_id
+       AND (n.key COLLATE "C" > {_key_of("o")} OR o.provider_ref = '' AND g.ref IS NOT NULL)
     RETURNING o.id, o.touch_id, o.error_code)
 INSERT INTO receipts_news SELECT * FROM changed"""
 
@@ -111,7 +132,8 @@ SELECT *, dense_rank() OVER (ORDER BY current, statuses, codes, has_time)
                array_agg(o.error_code COLLATE "C" ORDER BY o.number) AS codes,
                t.expires_at > %(late_try_at)s AS has_time
           FROM outreach_touch t JOIN outreach_attempt o ON o.touch_id = t.id
-         WHERE t.id IN (SELECT touch_id FROM receipts_news) GROUP BY t.id) AS touched"""
+         WHERE t.id IN (SELECT touch_id FROM receipts_news) GROUP BY t.id) AS touched
+ ORDER BY id"""
 LIST_SITUATIONS = (
     "SELECT DISTINCT ON (kind) kind, current, statuses, codes, has_time FROM receipts_situations ORDER BY kind"
 )
@@ -130,9 +152,14 @@ WITH moved AS (
 UPDATE campaigns_contactfact f SET state = moved.fact
   FROM moved WHERE f.touch_ref = moved.id AND f.state NOT IN (moved.fact, '{FactState.ANSWERED}')"""
 
+# ``is_recent``: sent since its campaign was launched or resumed; a superviseur has seen what was before.
 READ_CODES = """
-SELECT DISTINCT t.allocataire_id, t.destination, t.campaign_id, n.code
-  FROM receipts_news n JOIN outreach_touch t ON t.id = n.touch_id WHERE n.code = ANY(%(codes)s)"""
+SELECT DISTINCT t.allocataire_id, t.destination, t.campaign_id, n.code,
+       o.intent_at >= coalesce((SELECT max(m.at) FROM campaigns_campaignmove m
+                                 WHERE m.campaign_id = t.campaign_id AND m.move IN ('LAUNCH', 'RESUME')),
+                               '-infinity') AS is_recent
+  FROM receipts_news n JOIN outreach_touch t ON t.id = n.touch_id JOIN outreach_attempt o ON o.id = n.attempt_id
+ WHERE n.code = ANY(%(codes)s)"""
 
 # Tells the problems: code, sentence, how many, the first of them.
 MARK_APPLIED = f"""
