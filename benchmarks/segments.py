@@ -36,12 +36,13 @@ from django.db import connection, transaction
 
 from benchmarks.people import make_contacts, make_people, make_refusals
 from campaigns.audiences import freeze_audience
-from campaigns.models import Allocataire, Audience, Member, SelectionRow
+from campaigns.models import Allocataire, Audience, ContactFact, Member, SelectionRow
 from campaigns.population_import import import_population
 from campaigns.pressure_report import read_pressure
 from campaigns.segment_preview import preview_segment
 from campaigns.segments import count_matching
 from campaigns.territories import load_territories
+from outreach.models import Touch
 from outreach.planning import plan_wave
 from outreach.simulator.population import write_population
 from tests.factories import make_audience, make_campaign, make_running_campaign, make_segment
@@ -260,8 +261,9 @@ def _median(runs: list[tuple[float, float]], place: int) -> float:
 
 
 def _empty() -> None:
+    tables = ", ".join(table._meta.db_table for table in (Allocataire, Member, ContactFact, Touch))
     with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {Allocataire._meta.db_table} RESTART IDENTITY CASCADE")
+        cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
         cursor.execute("CHECKPOINT")
 
 

@@ -7,7 +7,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, Q
 
-from campaigns.candidates import STRATUM, Candidates, build_candidates
+from campaigns.candidates import Candidates, build_candidates
+from campaigns.candidates_sql import STRATUM
 from campaigns.enums import CONTROL_ARM, CampaignStatus
 from campaigns.models import Audience, Campaign, Member, refresh_statistics
 from campaigns.rules.draw import Person, Shares, allocate, draw, merge_small_strata, split_shares, wave_seed
@@ -22,20 +23,25 @@ class DrawNotReplayable(Exception):
     """That audience was frozen before its shares were kept, and its campaign has been approved again since."""
 
 
+# Strata are numbers here: PostgreSQL sorts everybody by stratum, and words take four times as long. Members are written
+# in the order of people, the one of their indexes.
 INSERT_MEMBERS = f"""
-WITH merged (stratum, drawn_in) AS (SELECT * FROM unnest(%(strata)s::text[], %(drawn_in)s::text[])),
-quota (drawn_in, arm, first, last) AS (
-    SELECT * FROM unnest(%(quota_strata)s::text[], %(quota_arms)s::text[], %(firsts)s::int[], %(lasts)s::int[])),
+WITH merged (stratum, number) AS (SELECT * FROM unnest(%(strata)s::text[], %(places)s::int[])),
+quota (number, drawn_in, arm, first, last) AS (
+    SELECT * FROM unnest(%(quota_places)s::int[], %(drawn_in)s::text[], %(arms)s::text[], %(firsts)s::int[],
+                         %(lasts)s::int[])),
 ranked AS (
-    SELECT candidate.id, merged.drawn_in, row_number() OVER (
-               PARTITION BY merged.drawn_in ORDER BY sha256(convert_to(%(seed)s || matricule, 'UTF8'))) AS place
+    SELECT candidate.id, merged.number, row_number() OVER (
+               PARTITION BY merged.number ORDER BY sha256(convert_to(%(seed)s || matricule, 'UTF8'))) AS rank
       FROM candidate JOIN merged ON merged.stratum = {STRATUM}
-     WHERE exclusion = '')
+     WHERE exclusion = ''),
+drawn AS (
+    SELECT id, exclusion, '' AS arm, '' AS stratum FROM candidate WHERE exclusion <> ''
+     UNION ALL
+    SELECT ranked.id, '', quota.arm, quota.drawn_in
+      FROM ranked JOIN quota ON quota.number = ranked.number AND rank BETWEEN quota.first AND quota.last)
 INSERT INTO campaigns_member (audience_id, campaign_id, allocataire_id, exclusion, arm, stratum)
-SELECT %(audience)s, %(campaign)s, id, exclusion, '', '' FROM candidate WHERE exclusion <> ''
-UNION ALL
-SELECT %(audience)s, %(campaign)s, ranked.id, '', quota.arm, ranked.drawn_in
-  FROM ranked JOIN quota ON quota.drawn_in = ranked.drawn_in AND place BETWEEN quota.first AND quota.last
+SELECT %(audience)s, %(campaign)s, id, exclusion, arm, stratum FROM drawn ORDER BY id
 """
 
 
@@ -117,6 +123,7 @@ def _freeze(campaign: Campaign, candidates: Candidates, night_on: date, now: dat
 
 def _insert_members(audience: Audience, drawn_in: dict[str, str], quotas: dict[str, dict[str, int]]) -> None:
     ranges = _rank_ranges(quotas)
+    places = {stratum: place for place, stratum in enumerate(quotas)}
     with connection.cursor() as cursor:
         cursor.execute(
             INSERT_MEMBERS,
@@ -125,9 +132,10 @@ def _insert_members(audience: Audience, drawn_in: dict[str, str], quotas: dict[s
                 "campaign": audience.campaign_id,
                 "seed": audience.seed,
                 "strata": list(drawn_in),
-                "drawn_in": list(drawn_in.values()),
-                "quota_strata": [r[0] for r in ranges],
-                "quota_arms": [r[1] for r in ranges],
+                "places": [places[stratum] for stratum in drawn_in.values()],
+                "quota_places": [places[r[0]] for r in ranges],
+                "drawn_in": [r[0] for r in ranges],
+                "arms": [r[1] for r in ranges],
                 "firsts": [r[2] for r in ranges],
                 "lasts": [r[3] for r in ranges],
             },

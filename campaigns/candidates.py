@@ -1,150 +1,74 @@
 """Who a campaign would take on a night, and why the others are left out. Freeze and simulation share it.
 
 The answer lies in a temporary table of the current transaction: one row a candidate, with the first exclusion that
-holds in the order of ``Exclusion``. It is analysed before it is joined, or PostgreSQL would take it for an empty one.
+holds in the order of ``Exclusion``.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 
+from campaigns import candidates_sql as sql
 from campaigns.enums import CONTROL_ARM, Exclusion, FactState
 from campaigns.models import BadDestination, Campaign, Opposition
-from campaigns.rules.contactability import AGE_BANDS, OLDEST_BAND, UNKNOWN_AGE, UNKNOWN_EPCI, arm_channels
+from campaigns.models.planner import give_room
+from campaigns.rules.contactability import arm_channels
 from campaigns.rules.draw import SEPARATOR
-from campaigns.rules.keyed_hash import KEYED_HASH_SQL, hash_pads
+from campaigns.rules.keyed_hash import hash_pads
 from campaigns.segments import matching_ids
 
-CREATE = """
-DROP TABLE IF EXISTS candidate;
-CREATE TEMPORARY TABLE candidate (
-    id bigint NOT NULL, matricule text NOT NULL, mobile text NOT NULL, lost text NOT NULL, place text NOT NULL,
-    usable text[] NOT NULL, opposed text[] NOT NULL DEFAULT '{}', exclusion text NOT NULL DEFAULT ''
-) ON COMMIT DROP
-"""
 
-# ``usable``: only the campaign's channels, in the order of the alphabet (it ends the name of the stratum).
-FILL = """
-INSERT INTO candidate (id, matricule, mobile, lost, place, usable)
-SELECT a.id, a.matricule, a.mobile,
-       CASE WHEN a.deceased_on IS NOT NULL THEN '{deceased}' WHEN a.closed_on <= %(night)s THEN '{closed}'
-            WHEN a.is_under_guardianship THEN '{guardianship}' ELSE '' END,
-       COALESCE(c.epci_id, '{unknown_epci}') || '{separator}' || {age_band},
-       array_remove(ARRAY[
-           CASE WHEN 'CALL' = ANY(w.channels) AND a.call_allowed AND a.mobile || a.landline <> '' THEN 'CALL' END,
-           CASE WHEN 'EMAIL' = ANY(w.channels) AND a.email_allowed AND a.email <> '' THEN 'EMAIL' END,
-           CASE WHEN 'SMS' = ANY(w.channels) AND a.sms_allowed AND a.mobile <> '' THEN 'SMS' END], NULL)
-  FROM (SELECT %(channels)s::text[] AS channels) w, campaigns_allocataire a
-  LEFT JOIN campaigns_commune c ON c.code = a.commune_id
- WHERE a.id IN ({matching})
-   AND NOT EXISTS (
-       SELECT 1 FROM campaigns_member m JOIN campaigns_audience u ON u.id = m.audience_id
-        WHERE m.campaign_id = %(campaign)s AND m.allocataire_id = a.id
-          AND u.superseded_at IS NULL AND u.night_on > %(reentry_after)s)
-"""
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """``people`` candidates with the same exclusion (none: retained), EPCI and age band, and channels open to them."""
 
-# An address known to reach nobody, found in clear through the person it was noted for: hashing those of a whole
-# population costs a second at 100,000, and somebody else who holds it is stopped by its hash just before sending.
-BAD_ADDRESSES = f"""
-WITH bad AS MATERIALIZED (
-    SELECT DISTINCT d.channel || d.address AS way
-      FROM campaigns_baddestination b JOIN campaigns_allocataire a ON a.id = b.allocataire_id
-     CROSS JOIN LATERAL (VALUES ('SMS', a.mobile), ('EMAIL', a.email), ('CALL', a.mobile), ('CALL', a.landline))
-           AS d (channel, address)
-     WHERE b.corrected_at IS NULL AND b.channel IN ('', d.channel) AND d.address <> ''
-       AND b.destination_hash = {KEYED_HASH_SQL.format(value="d.address")}),
-reach AS (
-    SELECT a.id, array_remove(ARRAY[
-               CASE WHEN 'SMS' || a.mobile IN (SELECT way FROM bad) THEN 'SMS' END,
-               CASE WHEN 'EMAIL' || a.email IN (SELECT way FROM bad) THEN 'EMAIL' END,
-               CASE WHEN (a.mobile = '' OR 'CALL' || a.mobile IN (SELECT way FROM bad))
-                     AND (a.landline = '' OR 'CALL' || a.landline IN (SELECT way FROM bad)) THEN 'CALL' END], NULL)
-           AS lost
-      FROM candidate JOIN campaigns_allocataire a ON a.id = candidate.id)
-UPDATE candidate SET usable = ARRAY(SELECT unnest(usable) EXCEPT SELECT unnest(reach.lost) ORDER BY 1)
-  FROM reach WHERE reach.id = candidate.id AND usable && reach.lost
-"""
-
-# A channel that the person refuses stops being usable.
-OPPOSE = """
-UPDATE candidate SET opposed = o.channels,
-       usable = ARRAY(SELECT unnest(usable) EXCEPT SELECT unnest(o.channels) ORDER BY 1)
-  FROM (SELECT person, array_agg(DISTINCT channel) AS channels FROM ({refusals}) r GROUP BY person) o
- WHERE o.person = candidate.id
-"""
-REFUSALS_OF_PERSONS = """
-SELECT p.allocataire_id AS person, refused.channel
-  FROM campaigns_opposition p
-  JOIN unnest(%(channels)s::text[]) AS refused (channel) ON p.channel IN ('', refused.channel)
- WHERE p.lifted_at IS NULL AND p.allocataire_id IS NOT NULL AND p.theme IN ('', %(theme)s)
-"""
-# Somebody whose file went and came back is known only by her address.
-REFUSALS_OF_ADDRESSES = f"""
-SELECT a.id AS person, d.channel
-  FROM candidate JOIN campaigns_allocataire a ON a.id = candidate.id
- CROSS JOIN LATERAL (VALUES ('SMS', a.mobile), ('EMAIL', a.email), ('CALL', a.mobile), ('CALL', a.landline))
-       AS d (channel, address)
-  JOIN campaigns_opposition p ON p.destination_hash = {KEYED_HASH_SQL.format(value="d.address")}
- WHERE p.lifted_at IS NULL AND p.allocataire_id IS NULL AND p.theme IN ('', %(theme)s)
-   AND p.channel IN ('', d.channel) AND d.channel = ANY(%(channels)s) AND d.address <> ''
-"""
-
-SENSITIVE = """id IN (
-    SELECT allocataire_id FROM campaigns_contactfact
-     WHERE theme = %(theme)s AND state = ANY(%(counted)s) AND at > %(sensitive_after)s)"""
-CONTROL_ELSEWHERE = """id IN (
-    SELECT m.allocataire_id FROM campaigns_member m
-      JOIN campaigns_audience u ON u.id = m.audience_id
-      JOIN campaigns_campaign c ON c.id = m.campaign_id
-      JOIN campaigns_plan p ON p.id = c.plan_id
-     WHERE m.arm = %(control)s AND m.campaign_id <> %(campaign)s AND p.theme = %(theme)s
-       AND u.superseded_at IS NULL AND u.night_on + c.window_days >= %(night)s)"""
-# Same rule as ``rules.pressure.breaks_cap``: one more contact now would exceed one of the two windows.
-CAP = """id IN (
-    SELECT allocataire_id FROM campaigns_contactfact
-     WHERE state = ANY(%(counted)s) AND NOT is_exempt AND campaign_id <> %(campaign)s
-       AND at > %(now)s - interval '7 days' AND at < %(now)s + interval '7 days'
-     GROUP BY allocataire_id HAVING count(DISTINCT campaign_id) >= %(campaigns_7_days)s
-    UNION
-    SELECT allocataire_id FROM (
-        SELECT allocataire_id, at AS last_at,
-               lag(at, %(contacts_30_days)s - 1) OVER (PARTITION BY allocataire_id ORDER BY at) AS first_at
-          FROM campaigns_contactfact
-         WHERE state = ANY(%(counted)s) AND NOT is_exempt
-           AND at > %(now)s - interval '30 days' AND at < %(now)s + interval '30 days') w
-     WHERE first_at IS NOT NULL AND GREATEST(last_at, %(now)s) - LEAST(first_at, %(now)s) < interval '30 days')"""
-SHARED_MOBILE = """mobile <> '' AND usable && '{SMS,CALL}' AND (id IN (
-    SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY mobile ORDER BY matricule) AS place
-                      FROM candidate WHERE exclusion = '' AND mobile <> '' AND usable && '{SMS,CALL}') w
-     WHERE place > 1)
-    OR mobile IN (
-    SELECT a.mobile FROM campaigns_member m
-      JOIN campaigns_audience u ON u.id = m.audience_id
-      JOIN campaigns_allocataire a ON a.id = m.allocataire_id
-     WHERE m.campaign_id = %(campaign)s AND m.exclusion = '' AND u.superseded_at IS NULL
-       AND u.night_on > %(reentry_after)s))"""
-
-STRATUM = f"place || '{SEPARATOR}' || array_to_string(usable, '+')"
+    exclusion: str
+    place: str
+    channels: list[str]
+    people: int
 
 
 @dataclass(frozen=True)
 class Candidates:
     """What the temporary table holds, counted."""
 
-    targeted: int
-    exclusions: dict[str, int]
-    strata: dict[str, int]
+    groups: list[Alike]
     overridden: int = 0  # retained because a superviseur lifted the delay of the sensitive theme
+
+    @property
+    def targeted(self) -> int:
+        return sum(group.people for group in self.groups)
 
     @property
     def retained(self) -> int:
         return sum(self.strata.values())
+
+    @property
+    def exclusions(self) -> dict[str, int]:
+        """Reason → people whom it leaves out, in the order in which reasons are tried."""
+        counts = _add((group.exclusion, group.people) for group in self.groups)
+        return {reason.value: counts[reason] for reason in Exclusion if reason in counts}
+
+    @cached_property
+    def strata(self) -> dict[str, int]:
+        """Stratum → people retained in it."""
+        kept = (group for group in self.groups if not group.exclusion)
+        return dict(_add((SEPARATOR.join((g.place, "+".join(g.channels))), g.people) for g in kept))
+
+
+def _add(counts: Iterable[tuple[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for key, people in counts:
+        total[key] += people
+    return total
 
 
 def build_candidates(
@@ -164,28 +88,31 @@ def build_candidates(
     if steps is None:
         steps = campaign.steps.planned().values_list("arm", "channel")
     values = _values(campaign, night_on, now, steps)
+    give_room()
     with connection.cursor() as cursor:
-        cursor.execute(CREATE)
-        fill = _fill_sql() + (" AND a.id = %(only)s" if only else "")
+        cursor.execute(sql.CREATE)
+        fill = _fill_sql(campaign, values, whose="WHERE i.id = %(only)s" if only else "")
         cursor.execute(*_merge_values(fill, {**values, "only": only}, *_select_ids(criteria, night_on)))
-        cursor.execute("ANALYZE candidate")
-        if BadDestination.objects.to_correct().exists():
-            cursor.execute(BAD_ADDRESSES, values)
-        cursor.execute(OPPOSE.format(refusals=_refusals()), values)
-        for reason in Exclusion:
-            condition = _condition(reason, campaign, values)
-            if condition:
-                cursor.execute(
-                    f"UPDATE candidate SET exclusion = '{reason}' WHERE exclusion = '' AND ({condition})", values
-                )
-    return _count_candidates(_condition_of_override(campaign), values)
+        cursor.execute("ANALYZE candidate (id, exclusion)")  # what it is joined and filtered by
+        cursor.execute(sql.SHARED_MOBILE, values)
+        cursor.execute(sql.COUNT)
+        groups = [Alike(*row) for row in cursor.fetchall()]
+    return Candidates(groups, _count_overridden(campaign, values))
+
+
+def _count_overridden(campaign: Campaign, values: dict[str, Any]) -> int:
+    if not (campaign.plan.is_sensitive and campaign.sensitive_override_reason):
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(sql.COUNT_OVERRIDDEN, values)
+        return int(cursor.fetchone()[0])
 
 
 def _refusals() -> str:
     """Addresses are hashed only where some refusal is known by its address alone: it costs a second at 100,000."""
     if Opposition.objects.active().filter(allocataire=None).exists():
-        return f"{REFUSALS_OF_PERSONS} UNION ALL {REFUSALS_OF_ADDRESSES}"
-    return REFUSALS_OF_PERSONS
+        return f"{sql.REFUSALS_OF_PERSONS} UNION ALL {sql.REFUSALS_OF_ADDRESSES}"
+    return sql.REFUSALS_OF_PERSONS
 
 
 def _select_ids(criteria: Any, night_on: date) -> tuple[str, Sequence[Any]]:
@@ -216,17 +143,47 @@ def _values(campaign: Campaign, night_on: date, now: datetime, steps: Iterable[t
     }
 
 
-def _fill_sql() -> str:
-    bands = " ".join(f"WHEN a.born_on > %(night)s - interval '{n} years' THEN '{label}'" for n, label in AGE_BANDS)
-    return FILL.format(
-        deceased=Exclusion.DECEASED.value,
-        closed=Exclusion.CLOSED.value,
-        guardianship=Exclusion.GUARDIANSHIP.value,
-        unknown_epci=UNKNOWN_EPCI,
-        separator=SEPARATOR,
-        age_band=f"CASE WHEN a.born_on IS NULL THEN '{UNKNOWN_AGE}' {bands} ELSE '{OLDEST_BAND}' END",
+def _fill_sql(campaign: Campaign, values: dict[str, Any], *, whose: str) -> str:
+    has_bad = BadDestination.objects.to_correct().exists()
+    people = _people_left_out(campaign)
+    reasons = [f"WHEN {condition} THEN '{reason}'" for reason, condition in _reasons_by_arm(values).items()]
+    return sql.FILL.format(
         matching="{matching}",
+        whose=whose,
+        bad_ways=sql.BAD_WAYS if has_bad else "",
+        refusals=_refusals(),
+        ways=", ".join(_way(channel, has_bad=has_bad) for channel in values["channels"]),
+        reasons=" ".join([*reasons, *(f"WHEN {r.name}.allocataire_id IS NOT NULL THEN '{r}'" for r in people)]),
+        joins=" ".join(f"LEFT JOIN ({ids}) {r.name} ON {r.name}.allocataire_id = seen.id" for r, ids in people.items()),
     )
+
+
+def _way(channel: str, *, has_bad: bool) -> str:
+    is_good = sql.GOOD_WAYS[channel] if has_bad else ""
+    return sql.WAY.format(channel=channel, is_open=sql.WAYS[channel], is_good=is_good)
+
+
+def _reasons_by_arm(values: dict[str, Any]) -> dict[Exclusion, str]:
+    """Whoever one arm could not contact is left out of all: arms would no longer be comparable."""
+    arms = [name for name in values if name.startswith("arm_")]
+    if not arms:
+        return {}
+    return {
+        Exclusion.OPPOSED: " OR ".join(f"opposed @> %({arm})s::text[]" for arm in arms),
+        Exclusion.NO_ADDRESS: " OR ".join(f"NOT usable && %({arm})s::text[]" for arm in arms),
+    }
+
+
+def _people_left_out(campaign: Campaign) -> dict[Exclusion, str]:
+    """Reason → SQL of the people whom it leaves out, in the order in which reasons are tried."""
+    plan = campaign.plan
+    people = {}
+    if plan.is_sensitive and not campaign.sensitive_override_reason:
+        people[Exclusion.SENSITIVE_THEME] = sql.SENSITIVE
+    people[Exclusion.CONTROL_ELSEWHERE] = sql.CONTROL_ELSEWHERE
+    if not plan.is_exempt_from_cap:
+        people[Exclusion.CAP] = sql.CAP
+    return people
 
 
 def _merge_values(
@@ -237,39 +194,3 @@ def _merge_values(
     names = iter(named)
     renamed = re.sub("%%|%s", lambda found: found[0] if found[0] == "%%" else f"%({next(names)})s", inner)
     return sql.replace("{matching}", renamed), {**values, **named}
-
-
-def _condition(reason: Exclusion, campaign: Campaign, values: dict[str, Any]) -> str:
-    """SQL that says whether a candidate is left out for that reason; empty when the campaign does not know it."""
-    arms = [name for name in values if name.startswith("arm_")]
-    match reason:
-        case Exclusion.DECEASED | Exclusion.CLOSED | Exclusion.GUARDIANSHIP:
-            return f"lost = '{reason}'"
-        case Exclusion.OPPOSED:
-            return " OR ".join(f"opposed @> %({arm})s::text[]" for arm in arms)
-        case Exclusion.NO_ADDRESS:
-            return " OR ".join(f"NOT usable && %({arm})s::text[]" for arm in arms)
-        case Exclusion.SENSITIVE_THEME:
-            return SENSITIVE if campaign.plan.is_sensitive and not campaign.sensitive_override_reason else ""
-        case Exclusion.CONTROL_ELSEWHERE:
-            return CONTROL_ELSEWHERE
-        case Exclusion.CAP:
-            return "" if campaign.plan.is_exempt_from_cap else CAP
-        case Exclusion.SHARED_MOBILE:
-            return SHARED_MOBILE
-
-
-def _condition_of_override(campaign: Campaign) -> str:
-    return SENSITIVE if campaign.plan.is_sensitive and campaign.sensitive_override_reason else "false"
-
-
-def _count_candidates(overridden: str, values: dict[str, Any]) -> Candidates:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT exclusion, count(*) FROM candidate GROUP BY exclusion")
-        counts: dict[str, int] = dict(cursor.fetchall())
-        cursor.execute(f"SELECT {STRATUM}, count(*) FROM candidate WHERE exclusion = '' GROUP BY 1")
-        strata: dict[str, int] = dict(cursor.fetchall())
-        cursor.execute(f"SELECT count(*) FROM candidate WHERE exclusion = '' AND {overridden}", values)
-        people: int = cursor.fetchone()[0]
-    exclusions = {reason.value: counts[reason] for reason in Exclusion if reason in counts}
-    return Candidates(targeted=sum(counts.values()), exclusions=exclusions, strata=strata, overridden=people)

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from campaigns.candidates import CAP
+from campaigns.candidates_sql import CAP
 from campaigns.enums import CampaignStatus, FactState
 from campaigns.models import Campaign
 
@@ -24,7 +24,7 @@ SELECT busiest, count(*) FROM (
      GROUP BY allocataire_id) p
  GROUP BY busiest ORDER BY busiest"""
 
-COUNT_AT_CAP = f"SELECT count(*) FROM (SELECT id FROM campaigns_allocataire WHERE {CAP}) p"
+COUNT_AT_CAP = f"SELECT count(*) FROM ({CAP}) p"
 
 # Campaigns whose contacts fill the cap of some people; somebody contacted by two campaigns is counted in both.
 SOURCES = """
@@ -35,7 +35,6 @@ SELECT c.id, c.name, c.priority, count(DISTINCT f.allocataire_id) AS people, cou
    AND f.allocataire_id IN ({people})
  GROUP BY c.id ORDER BY people DESC, c.name"""
 
-EVERYBODY_AT_CAP = f"SELECT id FROM campaigns_allocataire WHERE {CAP}"
 LEFT_OUT_BY_CAP = "SELECT id FROM candidate WHERE exclusion = 'PRESSION'"
 
 
@@ -65,7 +64,7 @@ def read_pressure(*, now: datetime) -> Pressure:
     return Pressure(
         distribution=[(contacts, people) for contacts, people in _rows(BUSIEST, values)],
         people_at_cap=_rows(COUNT_AT_CAP, values)[0][0],
-        sources=[Source(*row) for row in _rows(SOURCES.format(people=EVERYBODY_AT_CAP), values)],
+        sources=[Source(*row) for row in _rows(SOURCES.format(people=CAP), values)],
     )
 
 

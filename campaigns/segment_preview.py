@@ -13,9 +13,9 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from campaigns.candidates import build_candidates
+from campaigns.candidates import Candidates, build_candidates
 from campaigns.enums import Channel, Exclusion, FamilySituation, Prestation
-from campaigns.models import Allocataire, Campaign, Epci, Plan
+from campaigns.models import Allocataire, Campaign, Epci, Plan, SelectionCode, SelectionRow
 from campaigns.rules.contactability import UNKNOWN_AGE, UNKNOWN_EPCI, age_band_labels
 from campaigns.rules.draw import SEPARATOR
 from campaigns.segments import explain_criteria
@@ -25,19 +25,14 @@ DEFAULT_CHANNELS = (Channel.SMS, Channel.EMAIL)
 NO_PRESTATION = "Aucune"
 UNKNOWN = "Non renseigné"
 
-# One reading of the people for the two cuts that ``candidate`` does not hold: situations, and in each the prestations.
-_FACTS = f"""
-SELECT a.family_situation, count(*), count(*) FILTER (WHERE a.prestations = '{{}}'),
-       {", ".join(f"count(*) FILTER (WHERE a.prestations ? '{code}')" for code in Prestation.values)}
-  FROM candidate JOIN campaigns_allocataire a USING (id) GROUP BY 1
+LOST = (Exclusion.DECEASED, Exclusion.CLOSED, Exclusion.GUARDIANSHIP)  # for whom an address is of no interest
+
+# The two cuts that ``candidate`` does not hold, from the narrow row: people are of few kinds.
+_FACTS = """
+SELECT family_situation, prestations, count(*)
+  FROM candidate JOIN campaigns_selectionrow s ON s.allocataire_id = candidate.id GROUP BY 1, 2
 """
-_LACKING = """
-SELECT channel, count(*) FROM candidate, unnest(%s::text[]) AS channel
- WHERE lost = '' AND channel <> ALL (usable) GROUP BY 1
-"""
-_EXAMPLES = """
-SELECT id, exclusion FROM candidate ORDER BY sha256(convert_to(matricule, 'UTF8')) LIMIT %s
-"""
+_EXAMPLES = "SELECT id, exclusion FROM candidate ORDER BY hashint8extended(id, 0) LIMIT %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +83,12 @@ def preview_segment(*, criteria: Mapping[str, Any], plan: Plan | None, now: date
         )
         return SegmentPreview(
             sentence=sentence,
-            population=Allocataire.objects.count(),
+            population=SelectionRow.objects.count(),
             targeted=candidates.targeted,
             exclusions=[Left(code, str(Exclusion(code).label), n) for code, n in candidates.exclusions.items()],
             retained=candidates.retained,
-            lacking=_count_lacking(channels),
-            breakdowns=_break_down(),
+            lacking=_count_lacking(candidates, channels),
+            breakdowns=_break_down(candidates),
             examples=_pick_examples(),
         )
 
@@ -106,23 +101,22 @@ def _imagine(plan: Plan | None) -> tuple[Campaign, list[tuple[str, str]]]:
     return Campaign(pk=0, plan=plan, arms=plan.arms), list(plan.steps.planned().values_list("arm", "channel"))
 
 
-def _count_lacking(channels: list[str]) -> list[Left]:
-    counts = dict(_rows(_LACKING, [channels]))
-    return [Left(code, str(Channel(code).label), counts.get(code, 0)) for code in channels]
+def _count_lacking(candidates: Candidates, channels: list[str]) -> list[Left]:
+    alive = [group for group in candidates.groups if group.exclusion not in LOST]
+    return [
+        Left(code, str(Channel(code).label), sum(group.people for group in alive if code not in group.channels))
+        for code in channels
+    ]
 
 
-def _break_down() -> list[Breakdown]:
+def _break_down(candidates: Candidates) -> list[Breakdown]:
     places: Counter[str] = Counter()
     ages: Counter[str] = Counter()
-    for place, people in _rows("SELECT place, count(*) FROM candidate GROUP BY 1"):
-        epci, _, band = place.partition(SEPARATOR)
-        places[epci] += people
-        ages[band] += people
-    situations: Counter[str] = Counter()
-    prestations: Counter[str] = Counter()
-    for situation, people, *held in _rows(_FACTS):
-        situations[situation] += people
-        prestations.update(dict(zip(("", *Prestation.values), held, strict=True)))
+    for group in candidates.groups:
+        epci, _, band = group.place.partition(SEPARATOR)
+        places[epci] += group.people
+        ages[band] += group.people
+    situations, prestations = _count_facts()
     epcis = {**dict(Epci.objects.values_list("code", "name")), UNKNOWN_EPCI: UNKNOWN}
     return [
         Breakdown("EPCI", _labelled(places, epcis)),
@@ -130,6 +124,19 @@ def _break_down() -> list[Breakdown]:
         Breakdown("Situation familiale", _labelled(situations, {**dict(FamilySituation.choices), "": UNKNOWN})),
         Breakdown("Prestations perçues", _labelled(prestations, {**dict(Prestation.choices), "": NO_PRESTATION})),
     ]
+
+
+def _count_facts() -> tuple[Counter[str], Counter[str]]:
+    """People by family situation, and by prestation held ("": none)."""
+    codes = SelectionCode.objects.values_list("kind", "number", "value")
+    words = {(kind, number): value for kind, number, value in codes}
+    situations: Counter[str] = Counter()
+    prestations: Counter[str] = Counter(dict.fromkeys(("", *Prestation.values), 0))
+    for situation, bits, people in _rows(_FACTS):
+        situations[words.get(("family_situation", situation), "")] += people
+        held = [word for (kind, place), word in words.items() if kind == "prestations" and bits >> place & 1]
+        prestations.update(dict.fromkeys(held or [""], people))
+    return situations, prestations
 
 
 def _labelled(counts: Counter[str], labels: Mapping[str, str]) -> list[tuple[str, int]]:

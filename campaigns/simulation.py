@@ -10,7 +10,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from campaigns.candidates import STRATUM, Candidates, build_candidates
+from campaigns.candidates import Candidates, build_candidates
+from campaigns.candidates_sql import STRATUM
 from campaigns.enums import CONTROL_ARM, Channel, Exclusion
 from campaigns.models import Campaign, Step
 from campaigns.pressure_report import Source, find_cap_sources
@@ -83,9 +84,10 @@ def simulate_campaign(*, campaign: Campaign, now: datetime) -> Simulation:
     with transaction.atomic():
         criteria = campaign.segment.criteria if campaign.is_editable else campaign.criteria
         candidates = build_candidates(campaign=campaign, criteria=criteria, night_on=night_on, now=now)
-        reach, examples = _count_reach(), _pick_examples()
+        examples = _pick_examples()
         sources = find_cap_sources(campaign=campaign, now=now)
     sizes = {} if problems else _arm_sizes(campaign, candidates)
+    reach = _count_reach(candidates)
     forecasts = [_forecast(step, sizes, reach, candidates.retained) for step in steps]
     people = Counter[str]()
     for forecast in forecasts:
@@ -110,13 +112,13 @@ def simulate_campaign(*, campaign: Campaign, now: datetime) -> Simulation:
     )
 
 
-def _count_reach() -> dict[str, int]:
+def _count_reach(candidates: Candidates) -> dict[str, int]:
     """Channel → retained candidates whom it reaches."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT channel, count(*) FROM candidate, unnest(usable) channel WHERE exclusion = '' GROUP BY 1"
-        )
-        return dict(cursor.fetchall())
+    reach: Counter[str] = Counter()
+    for group in candidates.groups:
+        if not group.exclusion:
+            reach.update(dict.fromkeys(group.channels, group.people))
+    return reach
 
 
 def _pick_examples() -> list[Example]:
@@ -124,7 +126,7 @@ def _pick_examples() -> list[Example]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT matricule, {STRATUM}, usable FROM candidate WHERE exclusion = '' "
-            "ORDER BY sha256(convert_to(matricule, 'UTF8')) LIMIT %s",
+            "ORDER BY hashint8extended(id, 0) LIMIT %s",
             [EXAMPLES],
         )
         return [Example(_mask(matricule), stratum, channels) for matricule, stratum, channels in cursor.fetchall()]

@@ -12,6 +12,7 @@ from django.db import connection, models, transaction
 
 from campaigns.enums import Channel
 from campaigns.models import Allocataire, Audience, ContactFact, Step, refresh_statistics
+from campaigns.models.planner import give_room
 from campaigns.rules.calendar import Territory, local_day
 from campaigns.rules.keyed_hash import KEYED_HASH_SQL, hash_pads
 from outreach import planning_sql as sql
@@ -48,6 +49,7 @@ def plan_wave(*, audience: Audience, now: datetime) -> dict[str, int]:
     """
     steps = list(audience.campaign.steps.planned().order_by("position"))
     with transaction.atomic(), planning_lock(), connection.cursor() as cursor:
+        give_room()
         cursor.execute(sql.CANCEL_SUPERSEDED, {"campaign": audience.campaign_id, "now": now})
         if not steps:
             return {"planned": 0, "no_address": 0, "shared_destination": 0}

@@ -53,9 +53,10 @@ class MemberQuerySet(models.QuerySet["Member"]):
 class Member(models.Model):
     """A person of an audience: excluded with the reason, or retained in the arm drawn for her."""
 
-    audience = models.ForeignKey(Audience, models.PROTECT, related_name="members")
-    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="members", db_index=False)
-    allocataire = models.ForeignKey(Allocataire, models.PROTECT, related_name="memberships")
+    # References held by the statement that writes them (docs/adr/0014); ``member_once`` begins with the audience.
+    audience = models.ForeignKey(Audience, models.PROTECT, related_name="members", db_constraint=False, db_index=False)
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="members", db_constraint=False, db_index=False)
+    allocataire = models.ForeignKey(Allocataire, models.PROTECT, related_name="memberships", db_constraint=False)
     exclusion = models.CharField("exclusion", max_length=15, choices=Exclusion, blank=True)
     arm = models.CharField("bras", max_length=20, blank=True)  # empty when excluded
     stratum = models.CharField("strate", max_length=60, blank=True)
@@ -82,8 +83,11 @@ class ContactFact(models.Model):
     """One contact, planned or made, as cap, theme rule and segments see it. Only ``outreach`` writes it."""
 
     touch_ref = models.BigIntegerField("contact", unique=True)
-    allocataire = models.ForeignKey(Allocataire, models.CASCADE, related_name="contact_facts", db_index=False)
-    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="+")
+    # References held by the statement that writes them (docs/adr/0014).
+    allocataire = models.ForeignKey(
+        Allocataire, models.CASCADE, related_name="contact_facts", db_constraint=False, db_index=False
+    )
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="+", db_constraint=False)
     plan_code = models.CharField("plan", max_length=40)
     theme = models.CharField("thème", max_length=40)
     channel = models.CharField("canal", max_length=5, choices=Channel)

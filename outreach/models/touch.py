@@ -10,11 +10,12 @@ from outreach.enums import AttemptStatus, Suppression, TouchStatus
 class Touch(models.Model):
     """One contact of one member at one step. Decided by its attempts."""
 
-    member = models.ForeignKey(Member, models.PROTECT, related_name="touches", db_index=False)
-    step = models.ForeignKey(Step, models.PROTECT, related_name="touches", db_index=False)
-    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="touches", db_index=False)
-    audience = models.ForeignKey(Audience, models.PROTECT, related_name="touches", db_index=False)
-    allocataire = models.ForeignKey(Allocataire, models.PROTECT, related_name="touches")
+    # References held by the statement that writes them (docs/adr/0014): those of its member, and a step.
+    member = models.ForeignKey(Member, models.PROTECT, related_name="touches", db_constraint=False, db_index=False)
+    step = models.ForeignKey(Step, models.PROTECT, related_name="touches", db_constraint=False, db_index=False)
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="touches", db_constraint=False, db_index=False)
+    audience = models.ForeignKey(Audience, models.PROTECT, related_name="touches", db_constraint=False, db_index=False)
+    allocataire = models.ForeignKey(Allocataire, models.PROTECT, related_name="touches", db_constraint=False)
     channel = models.CharField("canal", max_length=5, choices=Channel)
     destination = models.CharField("destination", max_length=254, blank=True)  # E.164 or e-mail; goes with retention
     destination_hash = models.CharField(max_length=64, blank=True)
@@ -72,7 +73,7 @@ class Touch(models.Model):
 class Attempt(models.Model):
     """One try at a touch: the intent is committed before the provider is called; a final state never regresses."""
 
-    touch = models.ForeignKey(Touch, models.PROTECT, related_name="attempts")
+    touch = models.ForeignKey(Touch, models.PROTECT, related_name="attempts", db_index=False)  # attempt_number_unique
     number = models.PositiveSmallIntegerField("tentative")
     uuid = models.UUIDField(default=uuid.uuid4, unique=True)  # travels with the message
     provider = models.CharField("opérateur", max_length=20)
@@ -95,13 +96,7 @@ class Attempt(models.Model):
                 fields=["provider", "provider_ref"], name="attempt_ref_unique", condition=~models.Q(provider_ref="")
             ),
         ]
-        indexes = [
-            models.Index(
-                fields=["intent_at"],
-                name="attempt_open",
-                condition=models.Q(status__in=[AttemptStatus.SENDING, AttemptStatus.UNCONFIRMED]),
-            )
-        ]
+        # No index names the state: a receipt rewrites its attempt in place, half of each page being kept free for it.
 
     def __str__(self) -> str:
         return f"Tentative {self.number} du contact n° {self.touch_id}"
