@@ -6,6 +6,7 @@ from campaigns.enums import CampaignStatus, FactState
 from outreach.enums import AttemptStatus, TouchStatus
 from outreach.rules.retry import NOT_TRIES
 from outreach.rules.stopping import CHECKS, Check
+from outreach.statements import STATUS
 from outreach.stopping import (
     AWAITS_READING,
     FENCE_CLOSED,
@@ -68,7 +69,7 @@ WITH clock AS MATERIALIZED (SELECT app_now() AS now),
 verdicts AS MATERIALIZED (
     SELECT t.id, {{verdict}} AS code
     {SITUATION}
-     WHERE t.id = ANY(%(touches)s) AND t.status = '{TouchStatus.CLAIMED}' AND t.claimed_by = %(claimer)s),
+     WHERE t.id = ANY(%(touches)s) AND {STATUS} = '{TouchStatus.CLAIMED}' AND t.claimed_by = %(claimer)s),
 decided AS (
     UPDATE outreach_touch t
        SET status = CASE checks.effect
@@ -81,7 +82,7 @@ decided AS (
            claimed_until = CASE checks.effect WHEN 'SEND' THEN clock.now + %(crash_after)s END,
            status_at = clock.now
       FROM verdicts JOIN {{checks}} ON checks.code = verdicts.code CROSS JOIN clock
-     WHERE t.id = verdicts.id AND t.status = '{TouchStatus.CLAIMED}' AND t.claimed_by = %(claimer)s
+     WHERE t.id = verdicts.id AND {STATUS} = '{TouchStatus.CLAIMED}' AND t.claimed_by = %(claimer)s
     RETURNING t.id, t.campaign_id, t.attempt_count, checks.code, checks.effect,
               extract(epoch FROM least(t.closes_at, t.expires_at) - clock.now)::int AS seconds_left),
 facts AS (

@@ -12,8 +12,9 @@ from psycopg.errors import DeadlockDetected
 from outreach.channels.ports import SendOutcome, SendResult
 from outreach.enums import AttemptStatus, TouchStatus
 from outreach.rules.delivery import fact_state
+from outreach.rules.pacing import LONGEST_HOLD
 from outreach.rules.retry import next_try_at
-from outreach.statements import run_statement
+from outreach.statements import STATUS, run_statement
 
 # Same order as the receipts: touches, then attempts, then facts.
 LOCK_TOUCHES = """
@@ -45,7 +46,7 @@ moved AS (
            due_at = coalesce(tried.due_at, t.due_at)
       FROM tried
      WHERE t.id = tried.touch_id AND t.attempt_count = tried.number AND tried.is_news
-       AND t.status IN ('{TouchStatus.SENDING}', '{TouchStatus.UNCONFIRMED}')
+       AND {STATUS} IN ('{TouchStatus.SENDING}', '{TouchStatus.UNCONFIRMED}')
     RETURNING t.id, tried.fact_state)
 UPDATE campaigns_contactfact f SET state = moved.fact_state FROM moved WHERE f.touch_ref = moved.id"""
 
@@ -80,7 +81,7 @@ class Answer:
         if not self.may_retry:
             return None
         at = next_try_at(tried=self.tried, delays_seconds=settings.RETRY_DELAYS_SECONDS, now=now)
-        return at and max(at, now + timedelta(seconds=self.retry_after))
+        return at and max(at, now + timedelta(seconds=min(self.retry_after, LONGEST_HOLD)))
 
 
 def record_answers(*, answers: Sequence[Answer], now: datetime) -> None:
