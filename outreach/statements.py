@@ -11,7 +11,7 @@ from django.db import connection
 # The status of a touch that is read by its key. Said so, it never leads through the index of what is in flight, which
 # seems to hold nothing when sending begins and fills with the dead versions of every contact that leaves.
 STATUS = "(t.status || '')"
-# A plan made on empty tables serves while they fill: it must be that of full tables, and each is made once. Few rows are
+# A plan made on empty tables serves while they fill: it must be that of full tables, and is made once. Few rows are
 # read at a time: compiling (jit), which the cost given to a forbidden scan may start, would never pay.
 PLANS = "SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan"
 
