@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from campaigns.admin.badges import campaign_badge
 from campaigns.admin.campaign_forms import CampaignForm, DayInput, StartCampaignForm
@@ -28,6 +29,10 @@ ANCHOR_HELP = (
     "une seule fois à qui répond à cette campagne, à la prochaine plage horaire ; jamais à un STOP ni à une réponse "
     "qui pourrait en être un. Décalage 0."
 )
+
+
+def _anchors() -> list[tuple[str, str]]:
+    return [(code, capfirst(label)) for code, label in ANCHORS.items()]
 
 
 class StepInline(admin.StackedInline):
@@ -52,9 +57,7 @@ class StepInline(admin.StackedInline):
         if db_field.name == "body":
             kwargs["widget"] = forms.Textarea(attrs={"rows": 5, "cols": 60})
         if db_field.name == "anchor":
-            return forms.ChoiceField(
-                label="date de référence", choices=ANCHORS.items, required=False, help_text=ANCHOR_HELP
-            )
+            return forms.ChoiceField(label="Date de référence", choices=_anchors, required=False, help_text=ANCHOR_HELP)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -7,11 +7,19 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from campaigns.enums import CampaignStatus
+from campaigns.enums import AFTER_REPLY, CampaignStatus
 from campaigns.lifecycle import approve_campaign, start_campaign, submit_campaign
 from campaigns.models import Campaign, Segment, User, read_now
 from outreach.roles import AGENT, SUPERVISEUR
-from tests.factories import make_allocataires, make_audience, make_member, make_plan, make_segment, make_user
+from tests.factories import (
+    make_allocataires,
+    make_audience,
+    make_member,
+    make_plan,
+    make_segment,
+    make_user,
+    step_values,
+)
 from tests.pages import MAX_QUERIES, make_colleague, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -209,3 +217,15 @@ def test_a_campaign_for_most_of_the_population_is_submitted_by_typing_its_size(a
     move(client, campaign, "soumettre", typed_size="3")
     campaign.refresh_from_db()
     assert campaign.status == CampaignStatus.SUBMITTED
+
+
+def test_a_step_may_answer_a_reply(agent: User) -> None:
+    answer = step_values(position=2, anchor=AFTER_REPLY)
+    campaign = draft(agent, plan=make_plan(steps=[step_values(), answer]))
+    client = sign_in(agent)
+    page = client.get(change_url(campaign)).content.decode()
+    assert '<option value="REPONSE" selected>Après une réponse</option>' in page
+    simulation = client.get(reverse("admin:campaign_simulation", args=[campaign.pk])).content.decode()
+    assert "selon les réponses" in simulation
+    Campaign.objects.update(status=CampaignStatus.SUBMITTED)
+    assert "SMS — après une réponse, valable 5 jours" in client.get(change_url(campaign)).content.decode()
