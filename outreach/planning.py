@@ -57,10 +57,7 @@ def plan_wave(*, audience: Audience, now: datetime) -> dict[str, int]:
         values = _candidate_values(audience, steps)
         cursor.execute(sql.DUE_DAYS.format(candidates=candidates), values)
         values |= _slot_values(cursor.fetchall(), steps, launch_day(audience), now)
-        keyed_hash = KEYED_HASH_SQL.format(value="destination")
-        cursor.execute(
-            sql.PLAN.format(candidates=candidates, keyed_hash=keyed_hash), values | _wave_values(audience, now)
-        )
+        cursor.execute(_plan_sql(audience, candidates), values | _wave_values(audience, now))
         counts = dict(cursor.fetchall())
         choose_canaries(audience_id=audience.pk, now=now)
         refresh_statistics(Touch, ContactFact, written=sum(counts.values()))
@@ -70,6 +67,15 @@ def plan_wave(*, audience: Audience, now: datetime) -> dict[str, int]:
         "no_address": counts.get(Suppression.NO_ADDRESS, 0),
         "shared_destination": counts.get(Suppression.SHARED_DESTINATION, 0),
     }
+
+
+def _plan_sql(audience: Audience, candidates: str) -> str:
+    is_begun = Touch.objects.filter(campaign=audience.campaign_id, audience=audience).exists()
+    return sql.PLAN.format(
+        candidates=candidates,
+        keyed_hash=KEYED_HASH_SQL.format(value="destination"),
+        on_conflict=sql.ON_CONFLICT if is_begun else "",
+    )
 
 
 def launch_day(audience: Audience) -> date:

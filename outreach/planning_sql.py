@@ -29,6 +29,9 @@ DESTINATIONS = {
 
 DUE_DAYS = "SELECT DISTINCT step_id, commune, due_on FROM ({candidates}) AS candidates WHERE due_on IS NOT NULL"
 
+# Planned again after something was written of the wave. Asking whether each row is there costs as much as writing it.
+ON_CONFLICT = "ON CONFLICT DO NOTHING"
+
 PLAN = f"""
 WITH slots AS MATERIALIZED (
     SELECT * FROM unnest(%(slot_steps)s::bigint[], %(slot_communes)s::text[], %(slot_days)s::date[],
@@ -56,7 +59,7 @@ planned AS (
            j.opens_at, j.closes_at, j.expires_at, '', 0, %(now)s
       FROM judged j
      ORDER BY j.opens_at, j.member_id
-    ON CONFLICT DO NOTHING
+    {{on_conflict}}
     RETURNING id, allocataire_id, channel, status, reason, due_at),
 reserved AS (
     INSERT INTO campaigns_contactfact (touch_ref, allocataire_id, campaign_id, plan_code, theme, channel, at, state,
