@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 from typing import Any
 from urllib.parse import urlencode
@@ -182,25 +183,29 @@ VACUUM ANALYZE outreach_touch, outreach_attempt, campaigns_contactfact, outreach
 
 def measure_burst(number: int, pairs: int) -> None:
     step = make_people(number // 4)
-    acts: dict[str, Callable[[], None]] = {
-        "one statement, attempts only": lambda: execute(ATTEMPTS_ONLY),
-        "one statement, all effects": lambda: execute(ONE_STATEMENT),
+    acts: dict[str, Callable[[], float]] = {
+        "one statement, attempts only": lambda: run_alone(ATTEMPTS_ONLY),
+        "one statement, all effects": lambda: run_alone(ONE_STATEMENT),
         "apply_receipts": lambda: apply_all(number, runners=1),
         "apply_receipts, two at once": lambda: apply_all(number, runners=2),
     }
     seconds: dict[str, list[float]] = {name: [] for name in acts}
+    processor: dict[str, list[float]] = {name: [] for name in acts}
     for _ in range(pairs):
         for name, act in acts.items():
             for statement in FILL.format(step=step).split(";\n"):
                 execute(statement)
             begun = time.perf_counter()
-            act()
+            processor[name].append(act())
             seconds[name].append(time.perf_counter() - begun)
             check_end(number, is_complete=name != "one statement, attempts only")
     anchor = median(seconds["one statement, all effects"])
     for name, values in seconds.items():
         middle = median(values)
-        print(f"{name:30} {middle:7.2f} s  {number / middle:9,.0f} receipts/s  {middle / anchor:.2f} of one statement")
+        print(
+            f"{name:30} {middle:7.2f} s  {number / middle:9,.0f} receipts/s  {middle / anchor:.2f} of one statement  "
+            f"processor of PostgreSQL {median(processor[name]):.2f} s"
+        )
 
 
 def make_people(number: int) -> int:
@@ -226,18 +231,39 @@ def copy_rows(model: Any, number: int, **values: str) -> None:
     execute(f"INSERT INTO {table} ({', '.join(names)}) SELECT {columns} FROM {table} t, generate_series(1, {number}) g")
 
 
-def apply_all(number: int, *, runners: int) -> None:
-    """As that many workers would, each until nothing is left for it."""
+def run_alone(statement: str) -> float:
+    begun = processor_seconds()
+    execute(statement)
+    return processor_seconds() - begun
+
+
+def processor_seconds() -> float:
+    """What the server's process of this connection has used; 0 when the server runs on another machine."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        process = Path(f"/proc/{cursor.fetchone()[0]}/stat")
+    if not process.exists():
+        return 0.0
+    fields = process.read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def apply_all(number: int, *, runners: int) -> float:
+    """As that many workers would, each until nothing is left for it. Seconds of processor of their connections."""
     from django.db import connection
 
     from campaigns.models import read_now
     from outreach.receipts import apply_receipts
 
     applied: list[int] = []
+    used: list[float] = []
 
     def apply() -> None:
         while size := apply_receipts(now=read_now()):
             applied.append(size)
+        used.append(processor_seconds())
         connection.close()
 
     threads = [threading.Thread(target=apply) for _ in range(runners)]
@@ -247,6 +273,7 @@ def apply_all(number: int, *, runners: int) -> None:
         thread.join()
     if sum(applied) != number:
         raise SystemExit(f"{sum(applied)} receipts applied instead of {number}")
+    return sum(used)
 
 
 def check_end(number: int, *, is_complete: bool) -> None:
