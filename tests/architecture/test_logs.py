@@ -2,6 +2,7 @@
 
 import logging
 
+from celery.app.trace import LOG_FAILURE
 from django.conf import settings
 
 from config.logs import WithoutMessages
@@ -23,6 +24,16 @@ def test_an_exception_is_told_without_its_words() -> None:
     assert "ValueError" in text
     assert "test_logs.py" in text
     assert "0001" not in text
+
+
+def test_what_a_task_raised_is_told_by_its_kind() -> None:
+    """Celery writes the words of an exception into its own sentence."""
+    said = {"name": "outreach.tasks.dispatch_due", "id": "1", "exc": "IntegrityError('Key (mobile)=(0001)')"}
+    record = logging.LogRecord("celery.app.trace", logging.ERROR, __file__, 1, LOG_FAILURE, (), None)
+    record.args = {**said, "description": "raised unexpected"}
+    text = WithoutMessages().format(record)
+    assert text == "Task outreach.tasks.dispatch_due[1] raised unexpected: IntegrityError"
+    assert record.args["exc"] == said["exc"], "other handlers have what they had"
 
 
 def test_every_handler_writes_so() -> None:
