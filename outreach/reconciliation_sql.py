@@ -33,14 +33,15 @@ tried AS (
       FROM doubtful WHERE o.touch_id = doubtful.id AND o.status = '{AttemptStatus.SENDING}')
 SELECT count(*) FROM doubtful"""
 
-# Leased by its own date: two reconcilers do not ask twice. The pause between look-ups doubles, up to an hour.
+# Leased by its own date: two reconcilers do not ask twice. The pause between look-ups doubles, up to an hour. Those
+# asked longest ago first: what can never be answered (e-mails) must not keep the rest from being asked.
 CHOOSE_UNCONFIRMED = f"""
 WITH chosen AS (
     SELECT o.id FROM outreach_attempt o JOIN outreach_touch t ON t.id = o.touch_id
      WHERE o.status = '{AttemptStatus.UNCONFIRMED}' AND t.status = '{TouchStatus.UNCONFIRMED}'
        AND coalesce(o.looked_up_at, o.intent_at)
            <= %(now)s - least(%(between)s * power(2, least(o.lookup_count, 10)), interval '1 hour')
-     ORDER BY o.intent_at LIMIT %(limit)s
+     ORDER BY coalesce(o.looked_up_at, o.intent_at), o.id LIMIT %(limit)s
        FOR UPDATE OF o SKIP LOCKED)
 UPDATE outreach_attempt o SET looked_up_at = %(now)s
   FROM chosen, outreach_touch t, campaigns_campaign c, campaigns_plan pl

@@ -69,6 +69,7 @@ def write_ring(
     """
     touch = Touch.objects.select_related("allocataire").get(pk=call.touch_id)
     lock_people(persons=[touch.allocataire_id], destinations=[touch.destination_hash])
+    touch.refresh_from_db(fields=["status"])  # a refusal may have been recorded while we waited for the lock
     attempt = CallAttempt.objects.create(
         call=call, number=call.attempts.count() + 1, by=by, at=at, result=result, minutes=minutes, note=note
     )

@@ -84,12 +84,20 @@ class LeanPool:
         try:
             connection = socket.create_connection((self._host, self._port), max(deadline - time.monotonic(), 0.001))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.settimeout(max(deadline - time.monotonic(), 0.001))
             if self._context:
                 connection = self._context.wrap_socket(connection, server_hostname=self._host)
-            connection.settimeout(max(deadline - time.monotonic(), 0.001))
+            connection.settimeout(_remaining(deadline))  # a name that took a minute to resolve: it is too late to speak
         except OSError as trouble:
             raise NotConnected(type(trouble).__name__) from trouble
         return connection
+
+
+def _remaining(deadline: float) -> float:
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
+        raise TimeoutError("deadline passed")
+    return remaining
 
 
 def _has_spoken(connection: socket.socket) -> bool:
@@ -132,10 +140,7 @@ class _Reader:
         return not self._held
 
     def _more(self) -> None:
-        remaining = self._deadline - time.monotonic()
-        if remaining <= 0:
-            raise TimeoutError("deadline passed")
-        self._connection.settimeout(remaining)
+        self._connection.settimeout(_remaining(self._deadline))
         read = self._connection.recv(READ_SIZE)
         self._total += len(read)
         if not read or self._total > MOST_BYTES:

@@ -5,7 +5,9 @@ import pytest
 
 from campaigns.bad_destinations import Finding, record_bad_destinations
 from campaigns.enums import BadDestinationReason, CampaignStatus, Channel, FactState
+from campaigns.locks import lock_people
 from campaigns.models import Allocataire, BadDestination, Campaign, ContactFact, Opposition, User
+from outreach import ringing
 from outreach.call_desk import CallNotHeld, build_call_list, record_call_result, release_call, take_next_call
 from outreach.enums import CallResult, ReplyClass, Suppression, TouchStatus
 from outreach.models import Call, CallAttempt, Reply, Touch
@@ -226,6 +228,19 @@ def test_a_stop_during_the_call_stands(agent: User) -> None:
     make_calls()
     call = take(agent)
     Touch.objects.update(status=TouchStatus.SUPPRESSED, reason=Suppression.OPPOSED)
+    record_call_result(call=call, agent=agent, result=CallResult.NO_ANSWER, now=MORNING)
+    assert Touch.objects.get().status == TouchStatus.SUPPRESSED
+
+
+def test_a_stop_recorded_while_the_result_waits_for_it_stands(agent: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_calls()
+    call = take(agent)
+
+    def wait_for_the_stop(**people: Any) -> None:
+        lock_people(**people)
+        Touch.objects.update(status=TouchStatus.SUPPRESSED, reason=Suppression.OPPOSED)
+
+    monkeypatch.setattr(ringing, "lock_people", wait_for_the_stop)
     record_call_result(call=call, agent=agent, result=CallResult.NO_ANSWER, now=MORNING)
     assert Touch.objects.get().status == TouchStatus.SUPPRESSED
 

@@ -1,4 +1,5 @@
 import random
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -170,6 +171,17 @@ def test_filtered_messages_pause_the_campaign_once() -> None:
     hear(attempt, "undelivered", "30007")
     apply_receipts(now=NOW)
     assert "30007" in CampaignMove.objects.get(campaign=campaign).reason
+
+
+def test_what_was_filtered_before_the_campaign_was_resumed_does_not_pause_it_again() -> None:
+    """A superviseur has looked at it; receipts of those messages go on coming for hours."""
+    attempt = make_sent()
+    campaign = Campaign.objects.get(pk=attempt.touch.campaign_id)
+    CampaignMove.objects.create(campaign=campaign, move="RESUME", at=attempt.intent_at + timedelta(minutes=1))
+    hear(attempt, "undelivered", "30007")
+    apply_receipts(now=NOW)
+    campaign.refresh_from_db()
+    assert campaign.status == CampaignStatus.RUNNING
 
 
 def test_unsubscribed_at_the_operator_is_an_opposition() -> None:

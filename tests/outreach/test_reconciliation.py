@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from campaigns.enums import FactState
 from campaigns.models import Allocataire, BadDestination, ContactFact, Opposition, Plan, set_clock
 from outreach import dispatch
 from outreach.channels.fake import FakeGateway, accept
-from outreach.channels.ports import OutgoingMessage, SendOutcome, SendResult
+from outreach.channels.ports import LookUpResult, OutgoingMessage, SendOutcome, SendResult
 from outreach.channels.registry import use_gateway
 from outreach.dispatch import dispatch_due
 from outreach.enums import AttemptStatus, TouchStatus
@@ -359,3 +360,29 @@ def test_a_superviseur_decides_of_a_quarantine(decision: Resolution, status: str
     ContactFact.objects.update(state=FactState.RELEASED)
     resolve_touch(touch=Touch.objects.get(), decision=decision, by=make_user(), now=minutes(20), reason="Corrigée.")
     assert state() == (status, fact)
+
+
+def test_those_asked_longest_ago_are_asked_first(operator: FakeGateway) -> None:
+    """Some can never be answered, and are asked for ever: the others have their turn all the same."""
+    asked: list[str] = []
+    operator.script = vanished
+    make_wave(size=3)
+    send_at(MORNING)
+    look_up = operator.look_up
+
+    def never_answered(message: OutgoingMessage, *, max_age_seconds: float) -> LookUpResult:
+        asked.append(message.destination)
+        return replace(look_up(message, max_age_seconds=max_age_seconds), is_answered=False)
+
+    operator.look_up = never_answered  # type: ignore[method-assign]
+    for minute in (2, 4, 6):
+        reconcile_unconfirmed(now=minutes(minute), limit=1)
+    assert len(set(asked)) == 3
+
+
+def test_a_silence_without_end_is_bounded(operator: FakeGateway) -> None:
+    """An operator that asks to wait for ever must not break the writing of its answer."""
+    operator.script = lambda _: SendResult(SendOutcome.RETRY, error_code="20429", retry_after=float("inf"))
+    make_wave(size=1)
+    send_at(MORNING)
+    assert Touch.objects.get().due_at <= minutes(61)

@@ -11,6 +11,7 @@ import requests
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
+from outreach.channels.lean_http import LeanPool, NotConnected
 from outreach.channels.ports import LookUpResult, OutgoingMessage, SendOutcome
 from outreach.channels.sms_twilio import TwilioGateway
 from outreach.enums import AttemptStatus
@@ -154,6 +155,19 @@ def test_one_deadline_for_the_whole_request() -> None:
         result = replace(BASE, api_url=url, deadline_seconds=0.5).send(make_message())
         assert result.outcome is SendOutcome.UNKNOWN
         assert time.monotonic() - began < 3
+
+
+def test_a_connection_that_came_after_the_deadline_is_told_nothing() -> None:
+    """Its name took too long to resolve, say: the window, or the person, may have closed meanwhile."""
+    heard: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read())
+        writer.close()
+
+    with raw_server(listen) as url, pytest.raises(NotConnected):
+        LeanPool(url, deadline_seconds=-1).post("/Messages.json", b"", b"To=x")
+    assert b"".join(heard) == b""
 
 
 @pytest.mark.parametrize(
