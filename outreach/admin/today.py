@@ -5,7 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.urls import reverse
 
 from campaigns.admin.badges import Badge, campaign_badge
@@ -13,7 +13,7 @@ from campaigns.enums import CampaignStatus
 from campaigns.models import Campaign, CampaignMove, User
 from outreach.admin.badges import night_badge
 from outreach.enums import TouchStatus
-from outreach.models import Call, Fence, Night, Reply, Touch
+from outreach.models import Call, Canary, Fence, Night, Reply, Touch
 from outreach.pending import read_pending
 from outreach.rules.pending import late_steps
 
@@ -35,6 +35,7 @@ class RunningCampaign:
     badge: Badge
     due: int
     done: int
+    is_held: bool  # the rest of a wave waits for the outcome of its first contacts
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def _campaigns(count: int, words: str) -> str:
 def _contact_tasks(user: User, now: datetime) -> list[Task]:
     tasks = []
     if user.has_perm("outreach.add_callattempt"):
-        calls = Call.objects.filter(Q(next_try_at=None) | Q(next_try_at__lte=now), done_at=None).count()
+        calls = Call.objects.waiting(now).count()
         text = "La liste du jour est prête : prenez l’appel suivant."
         tasks.append(
             Task(
@@ -207,7 +208,14 @@ def _running_campaigns(now: datetime) -> list[RunningCampaign]:
     waiting = Q(touches__status__in=[TouchStatus.PLANNED, TouchStatus.CLAIMED, TouchStatus.SENDING])
     campaigns = (
         Campaign.objects.filter(status__in=[CampaignStatus.RUNNING, CampaignStatus.PAUSED])
-        .annotate(due_count=Count("touches", filter=due), waiting_count=Count("touches", filter=due & waiting))
+        .annotate(
+            due_count=Count("touches", filter=due),
+            waiting_count=Count("touches", filter=due & waiting),
+            is_held=Exists(Canary.objects.filter(audience__campaign=OuterRef("pk"), released_at=None)),
+        )
         .order_by("priority", "name")[:MAX_CAMPAIGNS]
     )
-    return [RunningCampaign(c, campaign_badge(c.status), c.due_count, c.due_count - c.waiting_count) for c in campaigns]
+    return [
+        RunningCampaign(c, campaign_badge(c.status), c.due_count, c.due_count - c.waiting_count, c.is_held)
+        for c in campaigns
+    ]

@@ -6,12 +6,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 
-from campaigns.enums import CampaignStatus, Channel
-from campaigns.models import Campaign, Programme, User, read_now
+from campaigns.enums import BadDestinationReason, CampaignStatus, Channel
+from campaigns.models import BadDestination, Campaign, ImportedList, Programme, User, read_now
 from outreach.enums import NightStatus, ReplyClass, TouchStatus
-from outreach.models import Call, Night, NightStep, Reply, Touch
+from outreach.models import Call, CallHandover, CallResultImport, Night, NightStep, Reply, Touch
 from outreach.roles import SUPERVISEUR
-from tests.factories import make_audience, make_campaign, make_member, make_running_campaign, step_values
+from tests.factories import make_audience, make_campaign, make_list, make_member, make_running_campaign, step_values
 from tests.journeys.pages import Visitor
 from tests.pages import make_colleague
 
@@ -35,7 +35,24 @@ def furnish(user: User) -> dict[str, str]:
         night=night, position=1, name="freeze", label="Geler", started_at=now, counts={"ciblés": 3}, problem="Plein."
     )
     Programme.objects.create(name="Vie maritale", code="vie-maritale").campaigns.add(campaign)
-    return addresses(make_campaign(), submitted, campaign, night, touch)
+    draft = make_campaign(steps=[step_values(Channel.EMAIL)])
+    come_from_outside(touch, user)
+    return addresses(draft, submitted, campaign, night, touch)
+
+
+def come_from_outside(touch: Touch, user: User) -> None:
+    """A list with a line that was not taken, a lot of calls, results, an address to correct."""
+    now = read_now()
+    make_list(touch.allocataire, unknown_count=1, rejected=[[3, "matricule", "Ce matricule n’est pas connu."]])
+    CallHandover.objects.create(by=user, at=now, until=now + timedelta(hours=2), call_count=1)
+    CallResultImport.objects.create(
+        file_name="resultats.csv", imported_at=now, read_count=1, rejected_count=1,
+        rejected=[{"line": 2, "column": "resultat", "reason": "Ce résultat est inconnu."}],
+    )  # fmt: skip
+    BadDestination.objects.create(
+        allocataire=touch.allocataire, channel=Channel.SMS, reason=BadDestinationReason.UNKNOWN, since=now,
+        destination_hash="x",
+    )  # fmt: skip
 
 
 def contact(campaign: Campaign, user: User) -> Touch:
@@ -90,6 +107,18 @@ def addresses(draft: Campaign, submitted: Campaign, running: Campaign, night: Ni
         "night": ("outreach_night_change", (night.pk,)),
         "uncertain": ("outreach_touch_changelist", ()),
         "import": ("outreach_regularisationimport_add", ()),
+        "pending": ("pending", ()),
+        "quarantine": ("quarantine", ()),
+        "stop buttons": ("pauses", ()),
+        "to correct": ("campaigns_baddestination_changelist", ()),
+        "lists": ("campaigns_importedlist_changelist", ()),
+        "new list": ("campaigns_importedlist_add", ()),
+        "list": ("campaigns_importedlist_change", (ImportedList.objects.get().pk,)),
+        "columns kept": ("column_mappings", ()),
+        "population": ("campaigns_populationimport_changelist", ()),
+        "entrust": ("outreach_callhandover_add", ()),
+        "entrusted": ("outreach_callhandover_change", (CallHandover.objects.get().pk,)),
+        "results": ("outreach_callresultimport_change", (CallResultImport.objects.get().pk,)),
         "components": ("composants", ()),
     }
     return {name: reverse(f"admin:{url}", args=args) for name, (url, args) in names.items()}

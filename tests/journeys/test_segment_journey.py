@@ -121,7 +121,7 @@ def test_the_keyboard_is_enough(visitor: Visitor) -> None:
     goes_to_control(page, "Ajouter une ligne")
     keys.press("Enter")
     line(page, 2).wait_for()
-    page.wait_for_function("document.activeElement.id == 'id_row-0-1-field'")
+    page.locator("#id_row-0-1-field:focus").wait_for()
     keys.type("EPCI")
     line(page, 2).get_by_label("Valeur").wait_for()
     goes_to_control(page, "Valeur")
