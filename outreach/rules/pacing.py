@@ -22,7 +22,7 @@ LONGEST_HOLD = 3600.0
 BUCKET = WINDOW / 256  # instants closer than that are remembered as one, the last
 HORIZON = 1.0  # nothing is decided that may not leave within that time
 REFILL = 0.4  # whoever sends reserves again when less than that is reserved
-LATEST = 0.010  # a message that would leave later than that takes another instant
+LATEST = 0.005  # a message that would leave later than that takes another instant
 LONGEST_WAIT = 5.0  # after its decision; beyond, it is given back rather than sent
 _CLOSE = 1e-5
 

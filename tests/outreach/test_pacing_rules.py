@@ -1,5 +1,7 @@
 """Whatever is asked and whenever, no second holds more than the contract, and the contract is used."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,9 +30,10 @@ def most_in_a_second(departures: Departures) -> int:
     return max((sum(n for at, n in departures if begun <= at < begun + 1) for begun, _ in departures), default=0)
 
 
-def play(contract: float, batches: list[tuple[float, list[int]]], pace: Pace | None = None) -> Departures:
+def play(contract: float, batches: Sequence[tuple[float, list[int]]], pace: Pace | None = None) -> Departures:
     """``batches``: seconds since the one before, sizes."""
-    pace, now, departures = pace or Pace(), NOW, []
+    pace, now = pace or Pace(), NOW
+    departures: Departures = []
     for after, sizes in batches:
         now += after
         pace, instants = reserve(pace, sizes, contract=contract, now=now)
