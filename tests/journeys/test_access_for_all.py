@@ -107,9 +107,17 @@ def addresses(draft: Campaign, submitted: Campaign, running: Campaign, night: Ni
         "night": ("outreach_night_change", (night.pk,)),
         "uncertain": ("outreach_touch_changelist", ()),
         "import": ("outreach_regularisationimport_add", ()),
+        **what_comes_from_outside(),
+        "components": ("composants", ()),
+    }
+    return {name: reverse(f"admin:{url}", args=args) for name, (url, args) in names.items()}
+
+
+def what_comes_from_outside() -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Addresses of what others send in, and of what waits."""
+    return {
         "pending": ("pending", ()),
         "quarantine": ("quarantine", ()),
-        "stop buttons": ("pauses", ()),
         "to correct": ("campaigns_baddestination_changelist", ()),
         "lists": ("campaigns_importedlist_changelist", ()),
         "new list": ("campaigns_importedlist_add", ()),
@@ -119,9 +127,7 @@ def addresses(draft: Campaign, submitted: Campaign, running: Campaign, night: Ni
         "entrust": ("outreach_callhandover_add", ()),
         "entrusted": ("outreach_callhandover_change", (CallHandover.objects.get().pk,)),
         "results": ("outreach_callresultimport_change", (CallResultImport.objects.get().pk,)),
-        "components": ("composants", ()),
     }
-    return {name: reverse(f"admin:{url}", args=args) for name, (url, args) in names.items()}
 
 
 def a_superviseur_who_also_develops() -> User:
