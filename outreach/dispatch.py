@@ -34,7 +34,7 @@ from outreach.rules.pacing import LONGEST_WAIT
 from outreach.rules.retry import CLAIM_LEASE, CRASH_MARGIN, NOT_TRIES
 from outreach.rules.stopping import WAITS_ALONE
 from outreach.sending_journal import Departure
-from outreach.statements import run_statement
+from outreach.statements import plan_for_full_tables, run_statement
 from outreach.stopping import Content, read_contents, stopping_values
 from outreach.texts import write_text
 
@@ -85,6 +85,7 @@ def dispatch_due(
     """
     if not may_send(now=read_now()):
         return DispatchReport(stopped={"fence_closed": 1})
+    plan_for_full_tables()
     stop_at = time.monotonic() + deadline_seconds
     run = _Run(channel, f"{worker[:60]}#{secrets.token_hex(6)}", lambda: time.monotonic() >= stop_at or is_stopping())
     try:

@@ -65,12 +65,22 @@ def run_due_night(*, now: datetime) -> Night | None:
     if not opens <= local.time() < _latest_start(opens):
         return None
     done = Night.objects.filter(on=local.date()).exclude(status=NightStatus.RUNNING)
-    return None if done.exists() else run_night(on=local.date(), now=now)
+    return None if done.exists() or _is_running() else run_night(on=local.date(), now=now)
 
 
 def _latest_start(opens: time) -> time:
     """A night is not begun when the day's window is about to open: six hours after its hour at most."""
     return (datetime.combine(date.min, opens) + timedelta(hours=6)).time()
+
+
+def _is_running() -> bool:
+    """A bell that waited for the night to end would keep a worker from receipts and STOPs meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT CASE WHEN pg_try_advisory_lock(%(lock)s) THEN NOT pg_advisory_unlock(%(lock)s) ELSE true END",
+            {"lock": NIGHT_LOCK},
+        )
+        return bool(cursor.fetchone()[0])
 
 
 @contextmanager

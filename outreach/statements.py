@@ -16,6 +16,12 @@ STATUS = "(t.status || '')"
 PLANS = "SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan"
 
 
+def plan_for_full_tables() -> None:
+    """For a session that does nothing but send: the plans of a night or of an import, made so, would be bad ones."""
+    with connection.cursor() as cursor:
+        cursor.execute(PLANS)
+
+
 def run_statement(statement: str, **values: Any) -> list[tuple[Any, ...]]:
     """Rows of a statement on the session's connection, in its transaction when there is one. Raises Django's errors."""
     connection.ensure_connection()
@@ -23,7 +29,6 @@ def run_statement(statement: str, **values: Any) -> list[tuple[Any, ...]]:
     raw: psycopg.Connection[Any] = connection.connection
     if raw.prepare_threshold is None:
         raw.prepare_threshold = 0  # Django's own cursors never prepare
-        raw.execute(PLANS)
     with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
         cursor.execute(statement.encode(), values)
         return cursor.fetchall() if cursor.description else []

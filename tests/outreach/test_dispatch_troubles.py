@@ -3,9 +3,10 @@
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from campaigns.models import set_clock
@@ -15,6 +16,7 @@ from outreach.channels.ports import OutgoingMessage, SendOutcome, SendResult
 from outreach.channels.registry import use_gateway
 from outreach.enums import AttemptStatus, TouchStatus
 from outreach.models import Attempt, ProviderPace, Touch
+from outreach.recording import Answer, record_answers
 from tests.outreach.waves import MORNING, make_wave
 
 pytestmark = pytest.mark.django_db
@@ -91,3 +93,11 @@ def test_what_was_given_back_before_it_left_is_no_try(operator: FakeGateway, mon
     assert dispatch.dispatch_due(channel="SMS", worker="test", deadline_seconds=5).retried == 1
     assert Touch.objects.get().status == TouchStatus.PLANNED
     assert (len(operator.ledger), Attempt.objects.count()) == (0, 7)
+
+
+def test_what_is_written_down_elsewhere_leaves_the_plans_of_its_session_alone() -> None:
+    """The worker that asks operators also runs the night and the imports, whose plans must not be those of sending."""
+    record_answers(answers=[Answer(uuid4(), AttemptStatus.SUBMITTED)], now=MORNING)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('enable_seqscan')")
+        assert cursor.fetchone() == ("on",)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from campaigns.enums import CampaignStatus, PlanMode
 from campaigns.models import Audience
@@ -128,6 +129,19 @@ def test_the_bell_rings_all_day_and_the_night_runs_in_its_hours(local_hour: str,
     now = datetime(2026, 3, 3, tzinfo=UTC) + timedelta(hours=hour - 1, minutes=minute)  # Paris is UTC+1
     assert (run_due_night(now=now) is not None) == runs
     assert run_due_night(now=now) is None, "tonight's is done"
+
+
+def test_a_bell_does_not_wait_for_a_night_that_runs() -> None:
+    """It would hold a worker that receipts and STOPs need."""
+    after_one = NOW + timedelta(minutes=45)
+    other = connection.copy()
+    with other.cursor() as elsewhere, connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '2s'")
+        elsewhere.execute("SELECT pg_advisory_lock(%s)", [night_module.NIGHT_LOCK])
+        assert run_due_night(now=after_one) is None
+        elsewhere.execute("SELECT pg_advisory_unlock(%s)", [night_module.NIGHT_LOCK])
+    other.close()
+    assert run_due_night(now=after_one) is not None
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str], settings: Any) -> None:
