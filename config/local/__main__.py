@@ -27,6 +27,10 @@ def main(arguments: list[str]) -> int:
 
         return lock(rest)
     options = parse(command, rest)
+    if command == "faults":
+        from config.local.faults import faults
+
+        return faults(share=options.share, chosen=options.chosen)
     if command == "demo":
         from config.local.demo import demo
 
@@ -46,6 +50,10 @@ def parse(command: str, rest: list[str]) -> argparse.Namespace:
         parser.add_argument("--messages", type=int, default=20_000, help="SMS à envoyer (défaut : 20 000)")
         parser.add_argument("--kills", type=int, default=0, help="expéditeurs tués par kill -9 pendant l’envoi")
         parser.add_argument("--workers", type=int, default=1, help="workers qui envoient (défaut : 1)")
+        return parser.parse_args(rest)
+    if command == "faults":
+        parser.add_argument("--share", type=float, default=1, help="1 : taille réelle (défaut) ; 0 : celle de la suite")
+        parser.add_argument("chosen", nargs="*", help="options de pytest, après --")
         return parser.parse_args(rest)
     parser.add_argument("--port", type=int, default=0, help="port du site (défaut : 8000, ou le premier libre)")
     if command == "demo":

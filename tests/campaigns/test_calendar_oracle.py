@@ -2,10 +2,9 @@
 
 The oracle knows the Gregorian computus, the Code du travail (L3133-1, L3134-13, L3422-2) and the customs of each
 territory, and reads the local clock of each tick: no arithmetic on windows, no library of holidays.
-``WINDOW_INSTANTS=200000`` runs the whole of it; the suite runs a part.
+``FULL=1`` runs the whole of it; the suite runs a part.
 """
 
-import os
 import random
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -17,8 +16,9 @@ import pytest
 
 from campaigns.enums import Channel
 from campaigns.rules.calendar import is_open, next_window, parse_hours, territory_of
+from tests.faults.sizes import size_of
 
-INSTANTS = int(os.environ.get("WINDOW_INSTANTS", "20000"))
+INSTANTS = size_of("window_instants")
 TICK = timedelta(minutes=30)  # every bound of hours, and every change of clock, falls on one
 BEGINNING, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2037, 1, 1, tzinfo=UTC)
 SLOTS = {

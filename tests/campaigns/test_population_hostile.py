@@ -1,9 +1,8 @@
 """A large file where three lines in ten are wrong: each is counted, each is located, and memory stays flat.
 
-``HOSTILE_LINES=200000`` plays the full size; by default a tenth of it.
+``FULL=1`` plays the full size; by default a tenth of it.
 """
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -15,8 +14,10 @@ from campaigns.models import Allocataire, PopulationImport, RejectedLine
 from campaigns.population_import import import_population
 from tests.campaigns.population_files import HEADER, LINE, NIR, NOW, assert_nowhere, line
 from tests.factories import make_commune
+from tests.faults.sizes import size_of
+from tests.faults.table import Row, note
 
-LINES = int(os.environ.get("HOSTILE_LINES", "20000"))
+LINES = size_of("import_lines")
 MEMORY_MAX = 200  # MiB above what the process held (Django alone: 80), so 300 in all, whatever the size of the file
 ENORMOUS = "y" * 10_000_000
 # What is wrong, and the class that the report gives it. The matricule « DEJA » stands on the first line.
@@ -69,6 +70,10 @@ def test_hostile_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     growth = _peak() - before
     with capsys.disabled():
         sys.stdout.write(f"\n{LINES} lines, {len(told)} wrong: {growth:.0f} MiB above {before:.0f} MiB\n")
+    lost = LINES - done.created_count - done.rejected_count
+    note(
+        Row("fichier hostile", f"{LINES} lignes dont {len(told)} fausses", lost=lost, worst=f"{growth:.0f} Mio de plus")
+    )
     assert growth < MEMORY_MAX
     assert done.read_count == LINES == done.created_count + done.rejected_count
     found = dict(RejectedLine.objects.values_list("line", "value_class"))

@@ -7,6 +7,7 @@ import os
 
 SHARE = float(os.environ.get("FULL") or 0)
 SEED = int(os.environ.get("FAULT_SEED", "20260303"))
+FIRST_YEAR = 2026  # of the changes of clock of a full run
 
 # name: (in the suite, full)
 SIZES: dict[str, tuple[int, int]] = {
@@ -20,17 +21,21 @@ SIZES: dict[str, tuple[int, int]] = {
     "stop_messages": (1_200, 20_000),
     "stops": (600, 10_000),
     "poison_messages": (500, 5_000),
-    "presses": (3, 50),  # of the stop button
+    "presses": (6, 50),  # of the stop button
     "receipts": (1_500, 60_000),
     "webhook_bodies": (2_400, 100_000),
     "import_lines": (20_000, 200_000),
     "window_instants": (20_000, 200_000),
     "last_scheduler_year": (2027, 2036),
-    "machine_runs": (12, 300),  # lives of a campaign drawn by hypothesis
-    "machine_steps": (25, 60),
+    "machine_runs": (40, 250),  # lives of a campaign drawn by hypothesis
+    "machine_steps": (30, 50),
 }
 
 
 def size_of(name: str) -> int:
     suite, full = SIZES[name]
     return suite + round((full - suite) * SHARE)
+
+
+def size_of_suite(name: str) -> int:
+    return SIZES[name][0]

@@ -1,9 +1,8 @@
-"""Hostile requests to everything that answers without a session: no 5xx. ``FUZZ_BODIES=100000`` for the full run."""
+"""Hostile requests to everything that answers without a session: no 5xx."""
 
 import base64
 import hashlib
 import hmac
-import os
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -16,12 +15,13 @@ from django.test import Client
 
 from outreach.models import ProviderEvent
 from tests.faults.harness import say
+from tests.faults.sizes import SEED, size_of
+from tests.faults.table import Row, note
 from tests.outreach.receipts_world import FORM, INBOUND, status_path
 
 pytestmark = [pytest.mark.fault, pytest.mark.django_db]
 
-BODIES = int(os.environ.get("FUZZ_BODIES", "2400"))
-SEED = int(os.environ.get("FAULT_SEED", "20260303"))
+BODIES = size_of("webhook_bodies")
 PATHS = [INBOUND, status_path(UUID(int=1)), "/operateur/twilio/etat/pas-un-uuid/", "/stop/x/", "/stop/%00/", "/sante/",
          "/operateur/ovh/accuse/", "/operateur/email/postmark/", "/operateur/email/%F0%9F%92%A9/"]  # fmt: skip
 TYPES = [FORM, FORM, FORM, FORM, f"{FORM}; charset=utf-16", f"{FORM}; charset=utf-7", f"{FORM}; charset=latin-1",
@@ -99,6 +99,7 @@ def test_no_request_ends_in_a_5xx(capsys: pytest.CaptureFixture[str], caplog: py
             f"{answer.status_code}: {method} {path} {kind[:60]!r} {make.__name__}, seed {SEED}"
         )
     say(capsys, f"{BODIES} hostile requests, answers {dict(sorted(answers.items()))}, seed {SEED}")
+    note(Row("requêtes hostiles aux adresses publiques", f"{BODIES} requêtes, aucune réponse 5xx"))
     assert signed_well, "none passed the signature: what lies behind it was not tried"
     assert ProviderEvent.objects.filter(provider="twilio").count() == signed_well
     assert {403, 405, 413, 415} <= answers.keys(), "some kinds of refusal were not met"

@@ -1,6 +1,5 @@
 """A few contacts make their sender fail each time: all the others leave, those few are set aside, and say why."""
 
-import os
 import random
 from collections.abc import Mapping
 from datetime import timedelta
@@ -18,13 +17,14 @@ from outreach.reconciliation import ResolutionRefused, release_expired_claims, r
 from outreach.rules.retry import Resolution
 from tests.factories import make_allocataires, make_user, step_values
 from tests.faults.harness import say
+from tests.faults.sizes import SEED, size_of
+from tests.faults.table import Row, note
 from tests.outreach.waves import MORNING, make_wave
 
 pytestmark = [pytest.mark.fault, pytest.mark.django_db]
 
-MESSAGES = int(os.environ.get("FAULT_MESSAGES", "500"))
+MESSAGES = size_of("poison_messages")
 POISON = max(1, MESSAGES // 250)
-SEED = int(os.environ.get("FAULT_SEED", "20260303"))
 
 
 def test_poison_is_set_aside_and_everybody_else_is_contacted(
@@ -52,6 +52,7 @@ def test_poison_is_set_aside_and_everybody_else_is_contacted(
             dispatch_due(channel="SMS", worker="test", deadline_seconds=60)
     aside = Touch.objects.filter(status=TouchStatus.QUARANTINED)
     say(capsys, f"{MESSAGES} contacts, {POISON} poisoned: {len(failures)} failures, {aside.count()} in quarantine")
+    note_poison([message.destination for message in operator.sent], aside.count())  # type: ignore[attr-defined]
     assert len(failures) >= 3 * POISON, "no fault was injected"
     assert set(aside.values_list("allocataire_id", flat=True)) == set(ids)
     assert set(aside.values_list("reason", flat=True)) == {Suppression.CRASHED}
@@ -65,3 +66,14 @@ def test_poison_is_set_aside_and_everybody_else_is_contacted(
         dispatch_due(channel="SMS", worker="test", deadline_seconds=60)
     assert [m.destination for m in operator.sent] == [released.destination]  # type: ignore[attr-defined]
     assert TouchDecision.objects.values_list("decision", "reason").get() == (Resolution.RESEND, "Fiche corrigée.")
+
+
+def note_poison(sent: list[str], aside: int) -> None:
+    note(
+        Row(
+            "contacts qui font échouer leur expéditeur",
+            f"{POISON} parmi {MESSAGES}, {aside} en quarantaine",
+            lost=MESSAGES - POISON - len(set(sent)),
+            doubled=len(sent) - len(set(sent)),
+        )
+    )

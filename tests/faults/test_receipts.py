@@ -1,8 +1,7 @@
 """Receipts shuffled, doubled, forged and early, through the real view: what was answered by 2xx is kept, and the end is
-the one that an oracle finds by other means. ``FAULT_RECEIPTS=60000`` for the full run.
+the one that an oracle finds by other means.
 """
 
-import os
 import random
 import threading
 from collections import Counter
@@ -21,14 +20,15 @@ from outreach.models import Attempt, ProviderEvent, Touch
 from outreach.receipts import apply_receipts
 from outreach.recording import Answer, record_answers
 from tests.faults.harness import say
+from tests.faults.sizes import SEED, size_of
+from tests.faults.table import Row, note
 from tests.outreach.receipts_world import post_receipt
 from tests.outreach.sent import NOW
 from tests.outreach.waves import make_wave
 
 pytestmark = [pytest.mark.fault, pytest.mark.django_db(transaction=True)]
 
-RECEIPTS = int(os.environ.get("FAULT_RECEIPTS", "1500"))
-SEED = int(os.environ.get("FAULT_SEED", "20260303"))
+RECEIPTS = size_of("receipts")
 DOUBLED, FORGED, EARLY = 0.20, 0.05, 0.10
 
 # What the operator says of a message in its life, and how that ends: written by hand, not taken from the code.
@@ -68,6 +68,13 @@ def test_whatever_the_order_the_end_is_the_right_one(capsys: pytest.CaptureFixtu
     apply_together()
 
     say(capsys, f"{len(receipts)} receipts, {dict(injected)}, {refused} refused, seed {SEED}")
+    note(
+        Row(
+            "accusés mélangés, doublés, forgés, en avance",
+            f"{len(receipts)} accusés, {sum(injected.values())} fautes",
+            lost=sum((kept - Counter(ProviderEvent.objects.values_list("provider_ref", "status"))).values()),
+        )
+    )
     assert min(injected.values()) > 0, "no fault was injected"
     assert refused == injected["forged"]
     assert Counter(ProviderEvent.objects.values_list("provider_ref", "status")) == kept, (

@@ -1,8 +1,5 @@
-"""Thousands write STOP while thousands are sent to: no intent after a STOP is committed. Full run:
-``FAULT_MESSAGES=20000 FAULT_STOPS=10000``.
-"""
+"""Thousands write STOP while thousands are sent to: no intent after a STOP is committed."""
 
-import os
 import random
 import time
 from collections.abc import Callable
@@ -20,13 +17,13 @@ from outreach.replies import receive_replies
 from tests.factories import make_allocataires
 from tests.faults.conftest import StartOperator
 from tests.faults.harness import OperatorProcess, Workers, say, wait_until
+from tests.faults.sizes import SEED, size_of
+from tests.faults.table import Row, note
 from tests.outreach.waves import make_wave
 
 pytestmark = [pytest.mark.fault, pytest.mark.django_db(transaction=True)]
 
-MESSAGES = int(os.environ.get("FAULT_MESSAGES", "1200"))
-STOPS = int(os.environ.get("FAULT_STOPS", "600"))
-SEED = int(os.environ.get("FAULT_SEED", "20260303"))
+MESSAGES, STOPS = size_of("stop_messages"), size_of("stops")
 WORDS = ["STOP", "stop svp", "Arrêtez", "ARRET", "Stop merci", "stopp", "🛑", "ne m’écrivez plus", "desabonnez moi"]
 
 
@@ -62,6 +59,9 @@ def test_a_storm_of_stops_is_heard_while_sending_goes_on(
         f"{len(heard)} STOP while {MESSAGES} SMS were leaving: {rate:.0f} STOP/s, {in_time} in time, "
         f"{len(too_late)} ignored, seed {SEED}",
     )
+    lost, doubled = MESSAGES - in_time - operator.count(), operator.read()["duplicate_texts"]
+    injected, worst = f"{len(heard)} STOP, {MESSAGES} SMS", f"{rate:.0f} STOP lus par seconde"
+    note(Row("STOP pendant l’envoi", injected, lost, doubled, after_stop=len(too_late), worst=worst))
     assert len(heard) == STOPS == Opposition.objects.count()
     assert in_time > 0, "every STOP came too late: nothing was proved"
     assert not too_late

@@ -64,12 +64,11 @@ class World:
     read: int = 0  # messages of the ledger already read
 
     def script(self, answers: list[str]) -> None:
-        """The answers to the next messages, in turn."""
-        state = Counter[str]()
+        """The answers to the next messages: by recipient, for they leave by threads."""
+        order = sorted(Touch.objects.values_list("destination", flat=True).distinct())
 
         def answer(message: OutgoingMessage) -> SendResult:
-            state["calls"] += 1
-            return ANSWERS[answers[state["calls"] % len(answers)]](message)
+            return ANSWERS[answers[order.index(message.destination) % len(answers)]](message)
 
         self.gateway.script = answer
 
