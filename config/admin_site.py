@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
@@ -45,7 +45,7 @@ class AllerVersAdminSite(AdminSite):
         from outreach.admin.pending_page import open_fence, show_pending
         from outreach.admin.timelines import show_timeline
 
-        views: list[tuple[str, Callable[..., HttpResponse], str]] = [
+        views: list[tuple[str, Callable[..., HttpResponseBase], str]] = [
             ("reglages/", pages.show_settings, "reglages"),
             ("reglages/envois/", pages.show_pauses, "pauses"),
             ("reglages/envois/changer/", pages.change_pause, "change_pause"),

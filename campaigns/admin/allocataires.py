@@ -5,14 +5,14 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.explanations import explain_person
 from campaigns.admin.exports import show_audience_export, show_segment_export
 from campaigns.admin.masking import mask_email, mask_matricule, mask_phone
-from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, find_row, render_page, require_permission
 from campaigns.enums import Channel, OppositionSource, Prestation
 from campaigns.models import AccessLog, Allocataire, ContactFact, Opposition, Plan, read_now
 from campaigns.oppositions import record_opposition
@@ -87,7 +87,7 @@ class AllocataireAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         require_permission(request, "campaigns.view_allocataire")
-        allocataire = get_object_or_404(Allocataire.objects.select_related("commune__epci"), pk=object_id)
+        allocataire = find_row(Allocataire.objects.select_related("commune__epci"), object_id)
         return _show(request, allocataire)
 
 
@@ -108,7 +108,7 @@ def search_allocataire(request: HttpRequest) -> HttpResponse:
 def reveal_allocataire(request: HttpRequest, object_id: int) -> HttpResponse:
     """Show the contact points once, after writing who asked and why."""
     require_permission(request, "campaigns.add_accesslog")
-    allocataire = get_object_or_404(Allocataire.objects.select_related("commune__epci"), pk=object_id)
+    allocataire = find_row(Allocataire.objects.select_related("commune__epci"), object_id)
     form = RevealForm(request.POST)
     if not form.is_valid():
         return _show(request, allocataire, reveal_form=form)
@@ -120,7 +120,7 @@ def reveal_allocataire(request: HttpRequest, object_id: int) -> HttpResponse:
 def oppose_allocataire(request: HttpRequest, object_id: int) -> HttpResponse:
     """Record a refusal that a person told an agent."""
     require_permission(request, "campaigns.add_opposition")
-    allocataire = get_object_or_404(Allocataire.objects.select_related("commune__epci"), pk=object_id)
+    allocataire = find_row(Allocataire.objects.select_related("commune__epci"), object_id)
     form = OppositionForm(request.POST)
     if not form.is_valid():
         return _show(request, allocataire, opposition_form=form)

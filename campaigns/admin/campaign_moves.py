@@ -6,10 +6,10 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 
 from campaigns.admin.campaign_forms import LaunchForm, PlainMoveForm, ReasonForm, SubmitForm
-from campaigns.admin.pages import colleague, crumb, render_page, require_permission
+from campaigns.admin.pages import colleague, crumb, find_row, render_page, require_permission
 from campaigns.admin.stages import ACTIONS_BY_SLUG, Action
 from campaigns.lifecycle import (
     MoveRefused,
@@ -49,7 +49,7 @@ def move_campaign(request: HttpRequest, object_id: int, slug: str) -> HttpRespon
     if action is None:
         raise Http404("Cette action n’existe pas.")
     require_permission(request, action.permission)
-    campaign = get_object_or_404(Campaign.objects.select_related("plan", "segment"), pk=object_id)
+    campaign = find_row(Campaign.objects.select_related("plan", "segment"), object_id)
     story, form_class, done = STORIES[slug]
     form = form_class(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():

@@ -5,12 +5,11 @@ from typing import Any
 
 from django.db import models
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 
 from campaigns.admin.badges import campaign_badge
 from campaigns.admin.campaign_limits import describe_limits
 from campaigns.admin.charts import BarChart, build_bar_chart, build_funnel, french_euros, french_number, french_percent
-from campaigns.admin.pages import crumb, render_page, require_permission
+from campaigns.admin.pages import crumb, find_row, render_page, require_permission
 from campaigns.enums import CONTROL_ARM, Channel, Exclusion
 from campaigns.models import Audience, Campaign, Member, read_now
 from campaigns.rules.criteria import InvalidCriteria
@@ -95,7 +94,7 @@ def _describe_step(step: StepForecast) -> dict[str, str]:
 
 
 def _get(object_id: int) -> Campaign:
-    return get_object_or_404(Campaign.objects.select_related("plan", "segment"), pk=object_id)
+    return find_row(Campaign.objects.select_related("plan", "segment"), object_id)
 
 
 def _totals(waves: list[Audience]) -> dict[str, int]:

@@ -2,10 +2,10 @@
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from campaigns.admin.pages import crumb, render_page, require_permission
+from campaigns.admin.pages import crumb, find_row, render_page, require_permission
 from campaigns.models import ColumnMapping
 from campaigns.population_uploads import UploadRefused, rename_column_mapping
 
@@ -26,7 +26,7 @@ def show_mappings(request: HttpRequest) -> HttpResponse:
 @require_POST
 def rename_mapping(request: HttpRequest, object_id: int) -> HttpResponse:
     require_permission(request, _PERMISSION)
-    mapping = get_object_or_404(ColumnMapping, pk=object_id)
+    mapping = find_row(ColumnMapping.objects.all(), object_id)
     try:
         rename_column_mapping(mapping=mapping, name=request.POST.get("name", ""))
     except UploadRefused as refusal:
@@ -40,7 +40,7 @@ def rename_mapping(request: HttpRequest, object_id: int) -> HttpResponse:
 def delete_mapping(request: HttpRequest, object_id: int) -> HttpResponse:
     """The imports that used it keep their own copy of the columns."""
     require_permission(request, _PERMISSION)
-    mapping = get_object_or_404(ColumnMapping, pk=object_id)
+    mapping = find_row(ColumnMapping.objects.all(), object_id)
     mapping.delete()
     messages.success(request, f"La correspondance « {mapping.name} » est supprimée.")
     return redirect("admin:column_mappings")

@@ -4,12 +4,11 @@ from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from campaigns.admin.campaign_forms import DayInput
 from campaigns.admin.masking import mask_matricule
-from campaigns.admin.pages import colleague, crumb, render_page, require_permission
+from campaigns.admin.pages import colleague, crumb, find_row, render_page, require_permission
 from campaigns.explanations import explain_campaign, explain_night, explain_segment
 from campaigns.models import AccessLog, Allocataire, Campaign, Segment, read_now
 from campaigns.rules.criteria import InvalidCriteria
@@ -33,7 +32,7 @@ class QuestionForm(forms.Form):
 def explain_person(request: HttpRequest, object_id: int) -> HttpResponse:
     """Answer for one person, named by her opaque number. Read by whoever may open her page; every answer is logged."""
     require_permission(request, "campaigns.view_allocataire")
-    person = get_object_or_404(Allocataire.objects.select_related("commune"), pk=object_id)
+    person = find_row(Allocataire.objects.select_related("commune"), object_id)
     form = QuestionForm(request.GET or None)
     answer = _answer(request, person, form.cleaned_data) if form.is_valid() else {}
     masked = mask_matricule(person.matricule)

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from django import forms
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
-from campaigns.admin.pages import colleague, crumb, render_page, require_permission
+from campaigns.admin.pages import colleague, crumb, find_row, render_page, require_permission
 from campaigns.exports import Row, export_audience, export_segment, write_csv, write_xlsx
 from campaigns.models import Audience, Segment, read_now
 from campaigns.rules.criteria import InvalidCriteria
@@ -25,7 +24,7 @@ class ExportForm(forms.Form):
 def show_segment_export(request: HttpRequest, object_id: int) -> HttpResponseBase:
     """The people who meet the criteria today."""
     require_permission(request, "campaigns.view_allocataire")
-    segment = get_object_or_404(Segment, pk=object_id)
+    segment = find_row(Segment.objects.all(), object_id)
     form = ExportForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         now = read_now()
@@ -50,7 +49,7 @@ def show_segment_export(request: HttpRequest, object_id: int) -> HttpResponseBas
 def show_audience_export(request: HttpRequest, object_id: int) -> HttpResponseBase:
     """Everybody that a frozen wave targeted, with arms and exclusions."""
     require_permission(request, "campaigns.view_allocataire")
-    audience = get_object_or_404(Audience.objects.select_related("campaign"), pk=object_id)
+    audience = find_row(Audience.objects.select_related("campaign"), object_id)
     form = ExportForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         rows = export_audience(audience=audience, is_masked=_is_masked(request), by=colleague(request), now=read_now())

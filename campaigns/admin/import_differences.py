@@ -4,9 +4,8 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404
 
-from campaigns.admin.pages import colleague, crumb, render_page, require_permission
+from campaigns.admin.pages import colleague, crumb, find_row, render_page, require_permission
 from campaigns.exports import write_csv
 from campaigns.models import PopulationImport, read_now
 from campaigns.population_differences import LISTED_MAX, export_differences, fields_shown, matricule_shown
@@ -19,7 +18,7 @@ def show_differences(request: HttpRequest, object_id: int) -> HttpResponse:
     """Who, and which data, masked; in clear only in the file of those who may export people."""
     if not any(map(request.user.has_perm, READING)):
         raise PermissionDenied
-    record = get_object_or_404(PopulationImport, pk=object_id)
+    record = find_row(PopulationImport.objects.all(), object_id)
     page = Paginator(record.differences.select_related("allocataire"), A_PAGE).get_page(request.GET.get("page"))
     rows = [
         {"kind": d.get_kind_display(), "line": d.line, "matricule": matricule_shown(d), "fields": fields_shown(d)}
@@ -40,7 +39,7 @@ def show_differences(request: HttpRequest, object_id: int) -> HttpResponse:
 def download_differences(request: HttpRequest, object_id: int) -> HttpResponseBase:
     """In clear, logged."""
     require_permission(request, "campaigns.export_allocataire")
-    record = get_object_or_404(PopulationImport, pk=object_id)
+    record = find_row(PopulationImport.objects.all(), object_id)
     rows = export_differences(record=record, by=colleague(request), now=read_now())
     headers = {"Content-Disposition": f'attachment; filename="differences-{record.pk}.csv"'}
     lines = (line.encode() for line in write_csv(rows))

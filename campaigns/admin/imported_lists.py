@@ -9,12 +9,12 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.campaign_limits import say_people
-from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, find_row, render_page, require_permission
 from campaigns.criteria_users import find_users_of_list
 from campaigns.imported_lists import REPORTED_LINES, Delivery, ListInUse, ListRefused, archive_list, import_list
 from campaigns.models import ImportedList, read_now
@@ -88,7 +88,7 @@ class ImportedListAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """What the last delivery gave, and what uses the list."""
         require_permission(request, "campaigns.view_importedlist")
-        done = get_object_or_404(ImportedList.objects.select_related("by"), pk=object_id)
+        done = find_row(ImportedList.objects.select_related("by"), object_id)
         return render_page(
             request,
             "imports/list.html",
@@ -127,7 +127,7 @@ def _import(request: HttpRequest, *, file: UploadedFile, **delivery: Any) -> Imp
 def end_list(request: HttpRequest, object_id: int) -> HttpResponse:
     """Archive a list that nothing uses; a refusal names what does."""
     require_permission(request, "campaigns.change_importedlist")
-    kept = get_object_or_404(ImportedList, pk=object_id)
+    kept = find_row(ImportedList.objects.all(), object_id)
     try:
         archive_list(imported_list=kept, now=read_now())
     except ListInUse as refusal:
@@ -140,7 +140,7 @@ def end_list(request: HttpRequest, object_id: int) -> HttpResponse:
 def download_lines(request: HttpRequest, object_id: int) -> HttpResponse:
     """The lines that were not taken, with their reason, for a spreadsheet. No value of the file is in it."""
     require_permission(request, "campaigns.view_importedlist")
-    kept = get_object_or_404(ImportedList, pk=object_id)
+    kept = find_row(ImportedList.objects.all(), object_id)
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="rejets-liste-{kept.pk}.csv"'
     response.write("\ufeff")

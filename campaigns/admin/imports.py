@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
@@ -16,7 +16,7 @@ from campaigns.admin.badges import Badge
 from campaigns.admin.column_mappings import delete_mapping, rename_mapping, show_mappings
 from campaigns.admin.import_columns import ColumnsForm
 from campaigns.admin.import_differences import download_differences, show_differences
-from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, find_row, render_page, require_permission
 from campaigns.models import ColumnMapping, ImportStatus, PopulationImport, read_now
 from campaigns.population_uploads import (
     UploadRefused,
@@ -125,7 +125,7 @@ class PopulationImportAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """The report of an import; while it waits or runs, its progress, asked again every two seconds."""
         require_permission(request, "campaigns.view_populationimport")
-        done = get_object_or_404(PopulationImport.objects.select_related("by"), pk=object_id)
+        done = find_row(PopulationImport.objects.select_related("by"), object_id)
         if done.status == ImportStatus.PREPARED:
             return redirect("admin:population_import_prepare", done.pk)
         is_under_way = done.status in UNDER_WAY
@@ -151,7 +151,7 @@ class PopulationImportAdmin(ReadOnlyAdmin):
 def prepare_import(request: HttpRequest, object_id: int) -> HttpResponse:
     """The columns of the file, the shape of its first rows, and what each column holds."""
     require_permission(request, "campaigns.add_populationimport")
-    record = get_object_or_404(PopulationImport, pk=object_id)
+    record = find_row(PopulationImport.objects.all(), object_id)
     if record.status != ImportStatus.PREPARED:
         return redirect("admin:campaigns_populationimport_change", record.pk)
     saved = ColumnMapping.objects.filter(pk=request.GET.get("mapping") or 0).first()
@@ -194,7 +194,7 @@ def abandon_import(request: HttpRequest, object_id: int) -> HttpResponse:
 
 def _decide(request: HttpRequest, object_id: int, story: Callable[..., None]) -> HttpResponse:
     require_permission(request, "campaigns.add_populationimport")
-    record = get_object_or_404(PopulationImport, pk=object_id)
+    record = find_row(PopulationImport.objects.all(), object_id)
     try:
         story(record=record, now=read_now())
     except UploadRefused as refusal:
@@ -205,7 +205,7 @@ def _decide(request: HttpRequest, object_id: int, story: Callable[..., None]) ->
 def download_rejections(request: HttpRequest, object_id: int) -> HttpResponse:
     """Every rejected line with its reason, for a spreadsheet. No value of the file is in it."""
     require_permission(request, "campaigns.view_populationimport")
-    record = get_object_or_404(PopulationImport, pk=object_id)
+    record = find_row(PopulationImport.objects.all(), object_id)
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="rejets-{record.pk}.csv"'
     response.write("\ufeff")

@@ -1,15 +1,19 @@
 """What the pages of the campaigns' admin share."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from campaigns.models import User
+
+Row = TypeVar("Row", bound=Model)
 
 
 def require_permission(request: HttpRequest, permission: str) -> None:
@@ -32,6 +36,14 @@ def render_page(request: HttpRequest, template: str, *, status: int = 200, **con
 
 def crumb(label: str, url_name: str, *args: Any) -> dict[str, str]:
     return {"label": label, "url": reverse(f"admin:{url_name}", args=args)}
+
+
+def find_row(rows: QuerySet[Row], object_id: str | int) -> Row:
+    """The row of an address, or 404: also when what stands in the address cannot be a number."""
+    try:
+        return get_object_or_404(rows, pk=object_id)
+    except (ValueError, ValidationError):
+        raise Http404 from None
 
 
 class GuardedAdmin(admin.ModelAdmin):

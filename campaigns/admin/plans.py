@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from campaigns.admin.badges import Badge
 from campaigns.admin.charts import french_percent
-from campaigns.admin.pages import ReadOnlyAdmin, crumb, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, crumb, find_row, render_page, require_permission
 from campaigns.admin.step_preview import say_when
 from campaigns.models import Plan
 from campaigns.plan_catalogue import PlanFileRefused, PlanImportReport, export_plans, import_plans
@@ -57,7 +57,7 @@ class PlanAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         require_permission(request, "campaigns.view_plan")
-        plan = get_object_or_404(Plan.objects.prefetch_related("steps", "expected_kinds"), pk=object_id)
+        plan = find_row(Plan.objects.prefetch_related("steps", "expected_kinds"), object_id)
         return render_page(
             request,
             "plans/detail.html",

@@ -3,13 +3,13 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.charts import build_bar_chart, build_funnel, french_number, french_percent
 from campaigns.admin.masking import mask_matricule
-from campaigns.admin.pages import require_permission
+from campaigns.admin.pages import find_row, require_permission
 from campaigns.admin.segment_builder import Draft, open_draft, read_draft
 from campaigns.enums import Exclusion
 from campaigns.models import Allocataire, Plan, Segment, read_now
@@ -50,7 +50,7 @@ def show_preview(request: HttpRequest) -> HttpResponse:
 def show_results(request: HttpRequest, object_id: int) -> HttpResponse:
     """The results of a kept segment, for those who may only read it."""
     require_permission(request, "campaigns.view_segment")
-    segment = get_object_or_404(Segment, pk=object_id)
+    segment = find_row(Segment.objects.all(), object_id)
     draft = open_draft(segment.criteria, load_catalogue())
     return render(request, "segments/preview_answer.html", preview_draft(request, draft))
 

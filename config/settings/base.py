@@ -1,6 +1,7 @@
 """Everything the environment can say, with its default and its reason. Other settings files import only this one."""
 
 from pathlib import Path
+from typing import Any
 
 import environ
 from csp.constants import NONCE, SELF
@@ -77,7 +78,7 @@ USE_I18N = True
 USE_TZ = True
 
 # --- Database and broker ----------------------------------------------------------------------
-DATABASES = {"default": env.db_url("DATABASE_URL", default="postgresql://postgres@localhost/aller_vers")}
+DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL", default="postgresql://postgres@localhost/aller_vers")}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")

@@ -10,7 +10,7 @@ from django.urls import URLPattern, path
 
 from campaigns.admin.badges import campaign_badge
 from campaigns.admin.charts import BarChart, LineChart, build_bar_chart, build_funnel, build_line_chart
-from campaigns.admin.pages import ReadOnlyAdmin, crumb, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, crumb, find_row, render_page, require_permission
 from campaigns.models import Campaign, Programme
 from outreach.bilan import compute_campaign_bilan, compute_programme_bilan
 from outreach.models import Outcome
@@ -49,7 +49,7 @@ class OutcomeAdmin(ReadOnlyAdmin):
 def show_campaign_bilan(request: HttpRequest, object_id: int) -> HttpResponse:
     """The bilan of one campaign, computed from its rows."""
     require_permission(request, "outreach.view_outcome")
-    campaign = get_object_or_404(Campaign.objects.select_related("plan"), pk=object_id)
+    campaign = find_row(Campaign.objects.select_related("plan"), object_id)
     if not campaign.launched_at:
         return redirect("admin:campaigns_campaign_change", campaign.pk)
     return _render(

@@ -11,13 +11,13 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.charts import french_number
 from campaigns.admin.exports import ExportForm, send_rows
-from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, find_row, render_page, require_permission
 from campaigns.models import read_now
 from outreach.call_files import (
     CallResultsRefused,
@@ -105,7 +105,7 @@ class CallHandoverAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         require_permission(request, "outreach.view_callhandover")
-        handover = get_object_or_404(CallHandover.objects.select_related("by"), pk=object_id)
+        handover = find_row(CallHandover.objects.select_related("by"), object_id)
         remaining = handover.calls.filter(held_by=None, held_until__gt=read_now(), done_at=None).count()
         return render_page(
             request,
@@ -128,7 +128,7 @@ def _say_waiting(count: int) -> str:
 def download_handover(request: HttpRequest, object_id: int) -> HttpResponseBase:
     """The calls still to make, with names and numbers; written to the access log."""
     require_permission(request, "outreach.add_callhandover")
-    handover = get_object_or_404(CallHandover, pk=object_id)
+    handover = find_row(CallHandover.objects.all(), object_id)
     form = ExportForm(request.POST)
     if not form.is_valid():
         return redirect("admin:outreach_callhandover_change", handover.pk)
@@ -170,7 +170,7 @@ class CallResultImportAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         require_permission(request, "outreach.view_callresultimport")
-        done = get_object_or_404(CallResultImport.objects.select_related("by"), pk=object_id)
+        done = find_row(CallResultImport.objects.select_related("by"), object_id)
         crumbs = [crumb(*DESK_CRUMB), crumb("Résultats reçus", RESULTS)]
         return render_page(request, "calls/results.html", title=done.file_name, crumbs=crumbs, done=done)
 

@@ -5,10 +5,9 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.utils.safestring import SafeString
 
-from campaigns.admin.pages import ReadOnlyAdmin, crumb, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, crumb, find_row, render_page, require_permission
 from outreach.admin.badges import night_badge
 from outreach.models import Night
 
@@ -46,7 +45,7 @@ class NightAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         require_permission(request, "outreach.view_night")
-        night = get_object_or_404(Night, pk=object_id)
+        night = find_row(Night.objects.all(), object_id)
         return render_page(
             request,
             "nights/detail.html",

@@ -8,9 +8,9 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 
-from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, find_row, render_page, require_permission
 from campaigns.models import read_now
 from outreach.models import RegularisationImport
 from outreach.regularisations import RegularisationsRefused, import_regularisations
@@ -66,7 +66,7 @@ class RegularisationImportAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         require_permission(request, "outreach.view_regularisationimport")
-        done = get_object_or_404(RegularisationImport.objects.prefetch_related("kinds"), pk=object_id)
+        done = find_row(RegularisationImport.objects.prefetch_related("kinds"), object_id)
         crumbs = [crumb("Imports de régularisations", LIST)]
         return render_page(request, "imports/regularisations.html", title=done.file_name, crumbs=crumbs, done=done)
 

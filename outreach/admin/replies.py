@@ -7,12 +7,12 @@ from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db.models import Case, IntegerField, Value, When
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.masking import mask_matricule
-from campaigns.admin.pages import ReadOnlyAdmin, colleague, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, colleague, find_row, render_page, require_permission
 from campaigns.models import read_now
 from outreach.admin.badges import reply_badge
 from outreach.enums import ReplyClass
@@ -55,7 +55,7 @@ class ReplyAdmin(ReadOnlyAdmin):
 def handle(request: HttpRequest, object_id: int) -> HttpResponse:
     """Mark a reply as handled, with what was done."""
     require_permission(request, "outreach.change_reply")
-    reply = get_object_or_404(Reply, pk=object_id)
+    reply = find_row(Reply.objects.all(), object_id)
     form = HandleForm(request.POST)
     if form.is_valid():
         try:

@@ -1,10 +1,9 @@
 """The page of all that contacted, or will contact, one person."""
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 
 from campaigns.admin.masking import mask_matricule
-from campaigns.admin.pages import colleague, crumb, render_page, require_permission
+from campaigns.admin.pages import colleague, crumb, find_row, render_page, require_permission
 from campaigns.models import AccessLog, Allocataire, read_now
 from outreach.timeline import read_timeline
 
@@ -13,7 +12,7 @@ def show_timeline(request: HttpRequest, object_id: int) -> HttpResponse:
     """Read by whoever may open the person's page; each look is logged."""
     require_permission(request, "campaigns.view_allocataire")
     require_permission(request, "outreach.view_call")
-    person = get_object_or_404(Allocataire, pk=object_id)
+    person = find_row(Allocataire.objects.all(), object_id)
     now = read_now()
     AccessLog.objects.create(by=colleague(request), at=now, action="historique des contacts", allocataire=person)
     entries = read_timeline(allocataire=person, now=now)

@@ -5,11 +5,11 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, find_row, render_page, require_permission
 from campaigns.models import read_now
 from outreach.admin.badges import touch_badge
 from outreach.enums import TouchStatus
@@ -79,7 +79,7 @@ class TouchAdmin(ReadOnlyAdmin):
 @require_POST
 def _decide(request: HttpRequest, object_id: int) -> HttpResponse:
     require_permission(request, "outreach.change_touch")
-    touch = get_object_or_404(Touch, pk=object_id)
+    touch = find_row(Touch.objects.all(), object_id)
     back = "admin:quarantine" if touch.status == TouchStatus.QUARANTINED else "admin:outreach_touch_changelist"
     decision = DECISIONS.get(request.POST.get("decision", ""))
     if decision is None:

@@ -95,3 +95,13 @@ def _patterns(resolver: URLResolver) -> Iterator[URLPattern]:
             yield from _patterns(pattern)
         else:
             yield pattern
+
+
+def test_an_address_that_cannot_be_a_number_is_not_found(admin_client: Client) -> None:
+    tried = 0
+    for name, address in named_addresses(get_resolver()):
+        if name.startswith("admin:") and "/0/" in address:
+            tried += 1
+            response = admin_client.get(address.replace("/0/", "/rien/"), follow=True)
+            assert response.status_code in {200, 403, 404, 405}, name
+    assert tried > 50
