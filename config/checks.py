@@ -87,6 +87,11 @@ def _find_operator_problems() -> Iterator[str]:
         missing.append("TWILIO_SENDER ou TWILIO_MESSAGING_SERVICE_SID")
     if missing:
         yield f"TWILIO_API_URL est donnée, il manque : {', '.join(missing)}."
+    if settings.TWILIO_MESSAGING_SERVICE_SID and not settings.TWILIO_INBOUND_NUMBERS:
+        yield (
+            "TWILIO_MESSAGING_SERVICE_SID est donné sans TWILIO_INBOUND_NUMBERS : sans ces numéros, les STOP "
+            "seraient cherchés dans tout le compte. Les donner, ou un nom d’expéditeur dans TWILIO_SENDER seul."
+        )
 
 
 def _find_provider_problems() -> Iterator[str]:

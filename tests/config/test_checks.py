@@ -31,6 +31,7 @@ def test_the_defaults_pass() -> None:
         ("EMAIL_WEBHOOK_SECRET", "secret", "EMAIL_WEBHOOK_SECRET"),
         ("EMAIL_BOUNCE_ADDRESS", "rebonds", "EMAIL_BOUNCE_ADDRESS"),
         ("TWILIO_SENDER", "", "TWILIO_MESSAGING_SERVICE_SID"),
+        ("TWILIO_MESSAGING_SERVICE_SID", "MG1", "TWILIO_INBOUND_NUMBERS"),
         ("PUBLIC_BASE_URL", "", "PUBLIC_BASE_URL"),
     ],
 )
@@ -40,6 +41,11 @@ def test_a_wrong_setting_is_named(settings: Any, name: str, value: object, told:
     assert told in problem.msg
     with pytest.raises(ImproperlyConfigured, match=told):
         refuse_bad_settings()
+
+
+def test_a_messaging_service_with_its_numbers_passes(settings: Any) -> None:
+    settings.TWILIO_MESSAGING_SERVICE_SID, settings.TWILIO_INBOUND_NUMBERS = "MG1", ["+33700000001"]
+    assert check_contact_settings() == []
 
 
 def test_nothing_is_asked_of_an_operator_that_is_not_there(settings: Any) -> None:
