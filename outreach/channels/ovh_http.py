@@ -1,7 +1,8 @@
 """Signed requests to OVHcloud's API.
 
 Source: OVHcloud's guide "Premiers pas avec les API": ``$1$`` then the SHA-1 of application secret, consumer key,
-method, address, body and timestamp, joined by ``+``. The timestamp follows the API's clock, asked once.
+method, address, body and timestamp, joined by ``+``. The timestamp follows the API's clock, asked once, and
+again after a refusal.
 """
 
 import json
@@ -14,6 +15,9 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 
 from outreach.channels.deadline_http import make_pool, seconds_of
+
+# So are answered, among others, requests whose timestamp is off: either clock may have moved since it was read.
+CLOCK_DOUBTED = (400, 401, 403)
 
 
 class Refused(Exception):
@@ -73,6 +77,8 @@ class OvhApi:
         asked = urlsplit(url)
         target = f"{asked.path}?{asked.query}" if asked.query else asked.path
         answer = self._pool.request(method, target, body=body.encode() or None, headers=headers, redirect=False)
+        if answer.status in CLOCK_DOUBTED:
+            self._clock_delta = None
         if not 200 <= answer.status < 300:
             raise Refused(answer.status, seconds_of(answer.headers.get("Retry-After")))
         try:
@@ -82,13 +88,14 @@ class OvhApi:
 
     def _delta(self) -> float:
         with self._lock:
-            if self._clock_delta is None:
+            delta = self._clock_delta  # a refusal may forget it meanwhile
+            if delta is None:
                 try:
                     now = self._request("GET", f"{self._base_url}/auth/time", "", {})
-                    self._clock_delta = float(now) - time.time()
+                    self._clock_delta = delta = float(now) - time.time()
                 except (Refused, Unreadable, urllib3.exceptions.HTTPError, OSError, TypeError, ValueError) as trouble:
                     raise ClockUnknown(type(trouble).__name__) from None
-            return self._clock_delta
+            return delta
 
 
 def sign(secret: str, consumer_key: str, method: str, url: str, body: str, timestamp: str) -> str:

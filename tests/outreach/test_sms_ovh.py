@@ -68,6 +68,15 @@ class TestOvhGateway(GatewayContract):
         result = replace(gateway, application_secret="wrong").send(make_message())
         assert (result.outcome, result.error_code, result.is_alert) == (SendOutcome.RETRY, "HTTP 403", True)
 
+    def test_a_clock_that_moved_is_read_again_after_one_refusal(
+        self, gateway: OvhGateway, operator: RunningOperator
+    ) -> None:
+        gateway.send(make_message())
+        gateway._api._clock_delta = -3600.0
+        assert gateway.send(make_message()).outcome is SendOutcome.RETRY
+        assert gateway.send(make_message()).outcome is SendOutcome.ACCEPTED
+        assert operator.ledger()["count"] == 2
+
     def test_ready_with_credits_only(self, tmp_path: Path, gateway: OvhGateway) -> None:
         assert gateway.is_ready()
         with running_ovh(tmp_path / "poor.sqlite", credits_left=0) as poor:
