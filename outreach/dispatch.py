@@ -22,9 +22,9 @@ from campaigns.rules.messages import MissingValue, sms_parts
 from outreach import dispatch_sql as sql
 from outreach.answers import Listener
 from outreach.channels.failover import THROTTLED
-from outreach.channels.ports import Gateway, OutgoingMessage, SendOutcome, SendResult
+from outreach.channels.ports import GIVEN_BACK, Gateway, OutgoingMessage, SendOutcome, SendResult
 from outreach.channels.registry import gateway_for
-from outreach.channels.wire import GIVEN_BACK, Wire
+from outreach.channels.wire import Wire
 from outreach.enums import Suppression
 from outreach.fence import may_send, note_departures
 from outreach.intents import Claimed, Draft, Intent
@@ -172,7 +172,7 @@ class _Run:
         instants = self._pacer(intents[0].gateway).reserve([intent.segments for intent in intents])
         for intent, at in zip(intents, instants, strict=True):
             self.on_the_wire[intent.message.attempt_uuid] = intent
-            self.wire.leave(intent.gateway, intent.message, at, until=intent.decided_at + LONGEST_WAIT)
+            self.wire.leave(intent.gateway, intent.message, at)
 
     def _claim(self, size: int) -> list[Claimed]:
         rows = run_statement(
@@ -221,6 +221,7 @@ class _Run:
             lock_people(
                 persons={row.allocataire_id for row in rows}, destinations=[row.destination_hash for row in rows]
             )
+            leave_by = time.monotonic() + LONGEST_WAIT  # before the checks: a button pressed since is not seen
             verdicts = run_statement(
                 sql.DECIDE,
                 touches=list(drafts),
@@ -235,7 +236,7 @@ class _Run:
             )
             reached("2-decided")
         reached("3-committed")
-        return self._write_down(self._sort_verdicts(verdicts, drafts))
+        return self._write_down(self._sort_verdicts(verdicts, drafts, leave_by))
 
     def _write_down(self, intents: list[Intent]) -> list[Intent]:
         """What may leave, once it is written outside the database; else nothing, and each will be tried again."""
@@ -248,11 +249,13 @@ class _Run:
         record_answers(answers=[_answer(intent, UNWRITTEN) for intent in intents], now=read_now())
         return []
 
-    def _sort_verdicts(self, verdicts: Sequence[tuple[Any, ...]], drafts: Mapping[int, Draft]) -> list[Intent]:
+    def _sort_verdicts(
+        self, verdicts: Sequence[tuple[Any, ...]], drafts: Mapping[int, Draft], leave_by: float
+    ) -> list[Intent]:
         intents = []
         for touch_id, campaign_id, code, effect, seconds_left in verdicts:
             if effect == "SEND":
-                intents.append(_intent(drafts[touch_id], seconds_left, self.gateway))
+                intents.append(_intent(drafts[touch_id], seconds_left, leave_by, self.gateway))
                 continue
             self.report.count_stop(code, 1)
             if effect == "HOLD" and code not in WAITS_ALONE:
@@ -283,10 +286,10 @@ class _Run:
 
     def _judge_late(self, late: Sequence[Intent]) -> list[tuple[Intent, SendResult]]:
         """What missed its instant takes another one, unless it was decided too long ago: then it has not left."""
-        oldest = time.monotonic() - LONGEST_WAIT
+        now = time.monotonic()
         for name in {intent.gateway.name for intent in late}:
-            self._leave([i for i in late if i.gateway.name == name and i.decided_at >= oldest])
-        return [(intent, GIVEN_BACK) for intent in late if intent.decided_at < oldest]
+            self._leave([i for i in late if i.gateway.name == name and i.message.leave_by >= now])
+        return [(intent, GIVEN_BACK) for intent in late if intent.message.leave_by < now]
 
     def _slow_down(self, results: Sequence[tuple[Intent, SendResult]]) -> None:
         for intent, result in results:
@@ -305,15 +308,16 @@ def _draft(claimed: Claimed, step: Step, person: Mapping[str, Any]) -> Draft:
     return Draft(claimed, attempt_uuid, subject, body, segments)
 
 
-def _intent(draft: Draft, seconds_left: int, gateway: Gateway) -> Intent:
+def _intent(draft: Draft, seconds_left: int, leave_by: float, gateway: Gateway) -> Intent:
     message = OutgoingMessage(
         attempt_uuid=draft.attempt_uuid,
         destination=draft.claimed.destination,
         subject=draft.subject,
         body=draft.body,
         valid_seconds=min(seconds_left, MAX_VALID_SECONDS),
+        leave_by=leave_by,
     )
-    return Intent(draft.claimed, message, draft.segments, gateway, time.monotonic())
+    return Intent(draft.claimed, message, draft.segments, gateway)
 
 
 def _answer(intent: Intent, result: SendResult) -> Answer:

@@ -31,10 +31,9 @@ class Draft:
 
 @dataclass(frozen=True)
 class Intent:
-    """A contact that nothing stops: committed, it is for its operator alone. ``decided_at``: ``time.monotonic()``."""
+    """A contact that nothing stops: committed, it is for its operator alone."""
 
     claimed: Claimed
     message: OutgoingMessage
     segments: int
     gateway: Gateway
-    decided_at: float

@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 
 from outreach.channels.letter import Letter, Letterhead
-from outreach.channels.ports import InboundResult, LookUpResult, OutgoingMessage, SendOutcome, SendResult
+from outreach.channels.ports import GIVEN_BACK, InboundResult, LookUpResult, OutgoingMessage, SendOutcome, SendResult
 from outreach.channels.real_addresses import refuse_real_address
 from outreach.channels.smtp import Connection, ConnectionPool
 from outreach.rules.smtp import CLOSING, Reply, Stage, judge_reply
@@ -48,7 +48,8 @@ class EmailGateway:
         except (ValidationError, UnicodeError):
             return WRONG_ADDRESS
         # None: the server had closed a kept connection; nothing was said on it, so a fresh one may say it.
-        return self._send(letter, deadline, may_reuse=True) or self._send_afresh(letter, deadline)
+        first = self._send(letter, deadline, message.leave_by, may_reuse=True)
+        return first or self._send_afresh(letter, deadline, message.leave_by)
 
     def look_up(self, message: OutgoingMessage, *, max_age_seconds: float) -> LookUpResult:
         """SMTP cannot be asked."""
@@ -71,16 +72,19 @@ class EmailGateway:
         self.connections.keep(connection)
         return 200 <= code < 300
 
-    def _send_afresh(self, letter: Letter, deadline: float) -> SendResult:
+    def _send_afresh(self, letter: Letter, deadline: float, leave_by: float) -> SendResult:
         closed = SendResult(SendOutcome.RETRY, error_code="SMTPServerDisconnected", is_alert=True)
-        return self._send(letter, deadline, may_reuse=False) or closed
+        return self._send(letter, deadline, leave_by, may_reuse=False) or closed
 
-    def _send(self, letter: Letter, deadline: float, *, may_reuse: bool) -> SendResult | None:
+    def _send(self, letter: Letter, deadline: float, leave_by: float, *, may_reuse: bool) -> SendResult | None:
         """The answer, or None when a kept connection turned out to be closed."""
         try:
             connection = self.connections.take(deadline=deadline, may_reuse=may_reuse)
         except (smtplib.SMTPException, OSError) as trouble:
             return SendResult(SendOutcome.RETRY, error_code=_name(trouble), is_alert=True)
+        if time.monotonic() > leave_by:
+            self.connections.keep(connection)
+            return GIVEN_BACK
         was_kept = connection.is_fresh
         try:
             reply = connection.deliver(sender=letter.bounces_to, recipient=letter.recipient, content=letter.content)

@@ -9,7 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
-from outreach.channels.ports import Gateway, InboundResult, LookUpResult, OutgoingMessage, SendOutcome, SendResult
+from outreach.channels.ports import (
+    GIVEN_BACK,
+    Gateway,
+    InboundResult,
+    LookUpResult,
+    OutgoingMessage,
+    SendOutcome,
+    SendResult,
+)
 from outreach.rules.circuit import Circuit, weight_of
 
 logger = logging.getLogger(__name__)
@@ -67,6 +75,8 @@ class WatchedGateway:
         return is_back
 
     def _hear(self, result: SendResult) -> None:
+        if result == GIVEN_BACK:
+            return  # nothing was asked of it
         weight = weight_of(result.outcome, is_throttled=result.error_code in THROTTLED)
         with self._lock:
             was_open = self.circuit.is_open

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from urllib.parse import urlsplit
 
 READ_SIZE = 65_536
@@ -19,6 +20,10 @@ MAX_IDLE_SECONDS = 30.0
 
 class NotConnected(Exception):
     """The operator could not be reached: nothing was said to it."""
+
+
+class TooLate(Exception):
+    """The connection opened after the instant until which the request might leave: nothing was said, it is kept."""
 
 
 class BrokenAnswer(Exception):
@@ -47,13 +52,17 @@ class LeanPool:
         self.prefix = address.path.rstrip("/")
         self.host = address.netloc.rpartition("@")[2]
 
-    def post(self, path: str, head: bytes, body: bytes) -> HttpAnswer:
+    def post(self, path: str, head: bytes, body: bytes, *, leave_by: float = inf) -> HttpAnswer:
         """One request, sent once. ``head``: the header lines that do not change, each ended by CRLF.
 
-        Raises ``NotConnected``, ``BrokenAnswer``, or ``OSError`` (deadline, reset) once something may have been said.
+        Raises ``NotConnected``, ``TooLate``, ``BrokenAnswer``, or ``OSError`` (deadline, reset)
+        once something may have been said.
         """
         deadline = time.monotonic() + self._deadline_seconds
         connection = self._take(deadline)
+        if time.monotonic() > leave_by:
+            self._idle.append((connection, time.monotonic()))
+            raise TooLate
         try:
             request = f"POST {self.prefix}{path} HTTP/1.1\r\nHost: {self.host}\r\nContent-Length: {len(body)}\r\n"
             connection.sendall(request.encode("ascii") + head + b"\r\n" + body)

@@ -1,6 +1,7 @@
 """What a gateway is: it takes one message, calls one operator, and answers with data. It knows no model."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from outreach.enums import AttemptStatus
 from outreach.rules.delivery import SendOutcome, attempt_status
 
 __all__ = [
+    "GIVEN_BACK",
     "FoundMessage",
     "Gateway",
     "InboundMessage",
@@ -28,6 +30,7 @@ class OutgoingMessage:
     body: str
     subject: str = ""  # e-mail only
     valid_seconds: int = 1800  # remaining window; the operator drops what it could not send by then
+    leave_by: float = inf  # instant of time.monotonic(): a connection that opens later must not carry it
 
     def __repr__(self) -> str:
         return f"OutgoingMessage({self.attempt_uuid})"
@@ -47,6 +50,10 @@ class SendResult:
     @property
     def status(self) -> AttemptStatus:
         return attempt_status(self.outcome)
+
+
+# Nothing was sent: it was decided too long ago.
+GIVEN_BACK = SendResult(SendOutcome.RETRY, error_code="PACE")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from outreach.channels.lean_http import BrokenAnswer, NotConnected
+from outreach.channels.lean_http import BrokenAnswer, NotConnected, TooLate
 from outreach.channels.ports import (
+    GIVEN_BACK,
     FoundMessage,
     InboundMessage,
     InboundResult,
@@ -90,7 +91,10 @@ class TwilioGateway:
     def send(self, message: OutgoingMessage) -> SendResult:
         """Create the message at the operator's, once. See ``Gateway.send``."""
         try:
-            return self._line.create({"To": message.destination, **self._fields(message)})
+            fields = {"To": message.destination, **self._fields(message)}
+            return self._line.create(fields, leave_by=message.leave_by)
+        except TooLate:
+            return GIVEN_BACK
         except NotConnected as trouble:
             return SendResult(SendOutcome.RETRY, error_code=str(trouble), is_alert=True)
         except (BrokenAnswer, OSError) as trouble:

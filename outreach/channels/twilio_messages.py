@@ -31,9 +31,10 @@ class MessageLine:
         self._path = f"/2010-04-01/Accounts/{account_sid}/Messages.json"
         self._pool = LeanPool(base_url, deadline_seconds=deadline_seconds)
 
-    def create(self, fields: Mapping[str, object]) -> SendResult:
+    def create(self, fields: Mapping[str, object], *, leave_by: float) -> SendResult:
         """Create a message from the fields of the API. Raises what ``LeanPool.post`` raises."""
-        return read_answer(self._pool.post(self._path, self._head, urlencode(fields).encode("ascii")))
+        body = urlencode(fields).encode("ascii")
+        return read_answer(self._pool.post(self._path, self._head, body, leave_by=leave_by))
 
 
 def read_answer(answer: HttpAnswer) -> SendResult:

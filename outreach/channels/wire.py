@@ -12,11 +12,10 @@ from threading import Event
 from uuid import UUID
 
 from outreach.channels.failover import THROTTLED
-from outreach.channels.ports import Gateway, OutgoingMessage, SendOutcome, SendResult
+from outreach.channels.ports import GIVEN_BACK, Gateway, OutgoingMessage, SendResult
 from outreach.rules.pacing import LATEST
 
 Send = Callable[[Gateway, OutgoingMessage], SendResult]
-GIVEN_BACK = SendResult(SendOutcome.RETRY, error_code="PACE")  # nothing was sent: it was decided too long ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +36,9 @@ class Wire:
         self._silent_until = 0.0
         self._waiting = Event()  # never set: to wait with the precision of a lock
 
-    def leave(self, gateway: Gateway, message: OutgoingMessage, at: float, *, until: float) -> None:
-        """Send at an instant of ``time.monotonic()``; at once when it is 0. After ``until`` it is given back unsent."""
-        self._pool.submit(self._carry, gateway, message, at, until)
+    def leave(self, gateway: Gateway, message: OutgoingMessage, at: float) -> None:
+        """Send at an instant of ``time.monotonic()``; at once when it is 0. Past its ``leave_by`` it is given back."""
+        self._pool.submit(self._carry, gateway, message, at)
 
     def collect(self, *, patience: float, gather: float) -> list[Arrival]:
         """Wait for an answer during ``patience`` seconds, then for those that come within ``gather``.
@@ -62,14 +61,14 @@ class Wire:
     def close(self) -> None:
         self._pool.shutdown()
 
-    def _carry(self, gateway: Gateway, message: OutgoingMessage, at: float, until: float) -> None:
+    def _carry(self, gateway: Gateway, message: OutgoingMessage, at: float) -> None:
         try:
-            self._arrived.put(Arrival(message.attempt_uuid, self._send_in_time(gateway, message, at, until)))
+            self._arrived.put(Arrival(message.attempt_uuid, self._send_in_time(gateway, message, at)))
         except BaseException as trouble:
             self._arrived.put(trouble)
 
-    def _send_in_time(self, gateway: Gateway, message: OutgoingMessage, at: float, until: float) -> SendResult | None:
-        if max(at, time.monotonic()) > until:
+    def _send_in_time(self, gateway: Gateway, message: OutgoingMessage, at: float) -> SendResult | None:
+        if max(at, time.monotonic()) > message.leave_by:
             return GIVEN_BACK
         if at:
             self._waiting.wait(max(at - time.monotonic(), 0))

@@ -23,7 +23,8 @@ BUCKET = WINDOW / 256  # instants closer than that are remembered as one, the la
 HORIZON = 1.0  # nothing is decided that may not leave within that time
 REFILL = 0.4  # whoever sends reserves again when less than that is reserved
 LATEST = 0.005  # a message that would leave later than that takes another instant
-LONGEST_WAIT = 5.0  # after its decision; beyond, it is given back rather than sent
+# From the checks of a message to its departure; beyond, it is given back: a stop button acts within 2 s.
+LONGEST_WAIT = 1.8
 _CLOSE = 1e-5
 
 

@@ -80,6 +80,28 @@ def test_a_message_decided_is_not_kept_during_the_silence_that_an_operator_asks_
     assert Touch.objects.filter(status=TouchStatus.PLANNED).count() == 12 - len(operator.ledger)
 
 
+def test_the_time_of_the_checks_counts_in_that_of_the_departure(
+    operator: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the checks and the last departure a stop button has no effect: two seconds at most, all included."""
+    leave_by: list[float] = []
+
+    def note(message: OutgoingMessage) -> SendResult:
+        leave_by.append(message.leave_by)
+        return accept(message)
+
+    def reached(point: str) -> None:
+        if point == "2-decided":
+            checked_at.append(time.monotonic())
+
+    operator.script = note
+    checked_at: list[float] = []
+    monkeypatch.setattr(dispatch, "reached", reached)
+    make_wave(size=1)
+    dispatch.dispatch_due(channel="SMS", worker="test", deadline_seconds=5)
+    assert leave_by[0] <= checked_at[0] + dispatch.LONGEST_WAIT < checked_at[0] + 2
+
+
 def test_what_was_given_back_before_it_left_is_no_try(operator: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often this machine is late, nobody loses her contact for it."""
     make_wave(size=1)

@@ -1,6 +1,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,7 @@ from pytest_django import Settings
 
 from outreach.channels.email import EmailGateway
 from outreach.channels.opt_out import opt_out_url, read_opt_out_token
-from outreach.channels.ports import OutgoingMessage, SendOutcome
+from outreach.channels.ports import GIVEN_BACK, OutgoingMessage, SendOutcome
 from outreach.simulator.mailbox import Mailbox, serve_mailbox
 from tests.outreach.gateway_contract import GatewayContract
 from tests.outreach.local_servers import raw_server
@@ -179,6 +180,15 @@ def test_a_server_that_says_goodbye_is_met_again(settings: Settings) -> None:
         replies["MAIL"] = "421 4.7.0 too many messages"
         assert gateway.send(make_message()).outcome is SendOutcome.RETRY
     assert heard.count("EHLO") == 2  # the kept connection, then a fresh one, and no third
+
+
+def test_a_connection_that_opens_too_late_says_nothing_and_serves_the_next(settings: Settings) -> None:
+    with scripted_smtp(settings, replies={}) as heard:
+        gateway = EmailGateway.from_settings()
+        assert gateway.send(replace(make_message(), leave_by=time.monotonic() - 0.001)) == GIVEN_BACK
+        assert "MAIL" not in heard
+        assert gateway.send(make_message()).outcome is SendOutcome.ACCEPTED
+    assert heard.count("EHLO") == 1
 
 
 def test_is_ready(gateway: EmailGateway, settings: Settings) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outreach.channels.lean_http import BrokenAnswer, LeanPool, NotConnected
-from outreach.channels.ports import OutgoingMessage, SendOutcome
+from outreach.channels.ports import GIVEN_BACK, OutgoingMessage, SendOutcome
 from outreach.channels.sms_twilio import TwilioGateway
 from tests.outreach.local_servers import ACCOUNT, TOKEN, raw_server
 
@@ -160,3 +161,13 @@ def test_one_deadline_for_chunks_that_drip() -> None:
 def test_nothing_is_said_to_an_operator_that_cannot_be_reached() -> None:
     with pytest.raises(NotConnected):
         LeanPool("http://127.0.0.1:9", deadline_seconds=1).post("/", b"", b"")
+
+
+def test_a_connection_that_opens_too_late_says_nothing_and_serves_the_next() -> None:
+    """Who refused, or pressed a stop button, while it was opening would not have been heard."""
+    recorder = Recorder()
+    with served(recorder) as url:
+        gateway = make_gateway(url)
+        assert gateway.send(replace(MESSAGE, leave_by=time.monotonic() - 0.001)) == GIVEN_BACK
+        assert gateway.send(replace(MESSAGE, leave_by=time.monotonic() + 5)).outcome is SendOutcome.ACCEPTED
+    assert (len(recorder.requests), recorder.connections) == (1, 1)
