@@ -1,6 +1,7 @@
 """What the operator could not tell us: receipts that never came, and messages of people whose webhook failed."""
 
 import logging
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -19,6 +20,8 @@ from outreach.rules.delivery import merge
 
 logger = logging.getLogger(__name__)
 
+BATCH_SIZE = 64  # asked together; the worker that asks has other work
+ASKING_SECONDS = 20.0  # no batch begins later: who was not asked is at the next bell
 OVERLAP = timedelta(hours=1)  # a webhook may fail while later ones pass
 OLDEST_INBOUND = timedelta(days=7)
 
@@ -39,20 +42,21 @@ RETURNING o.uuid, o.provider, o.provider_ref, o.status"""
 def poll_statuses(*, now: datetime, limit: int = 1_000) -> int:
     """Ask the operator about messages without a final receipt; what it says is kept as receipts are, and applied with
     them. Returns how many there were.
+
+    However slow the operator is, it stops soon after ``ASKING_SECONDS``; the next call goes on where it stopped.
     """
-    silent = _rows(CHOOSE_SILENT, now=now, channel=Channel.SMS.value, limit=limit)
-    if not silent:
-        return 0
-    with ThreadPoolExecutor(settings.SMS_CONNECTIONS, thread_name_prefix="poll") as pool:
-        answers = list(pool.map(_ask, [provider for _, provider, _, _ in silent], [ref for _, _, ref, _ in silent]))
-    events = [
-        _receipt(provider, attempt_uuid, found, now)
-        for (attempt_uuid, provider, _, status), found in zip(silent, answers, strict=True)
-        if found and merge(status, found.status) != status
-    ]
-    ProviderEvent.objects.bulk_create(events)
-    logger.info("operator asked attempts=%s news=%s", len(silent), len(events))
-    return len(events)
+    stop_at = time.monotonic() + ASKING_SECONDS
+    asked = news = 0
+    while asked < limit and time.monotonic() < stop_at:
+        size = min(BATCH_SIZE, limit - asked)
+        silent = _rows(CHOOSE_SILENT, now=now, channel=Channel.SMS.value, limit=size)
+        if not silent:
+            break
+        asked += len(silent)
+        news += _ask_about(silent, now)
+    if asked:
+        logger.info("operator asked attempts=%s news=%s", asked, news)
+    return news
 
 
 def poll_inbound(*, now: datetime) -> int:
@@ -61,6 +65,18 @@ def poll_inbound(*, now: datetime) -> int:
     A message told by its webhook at the same moment is kept twice and answered once.
     """
     return sum(_poll_inbound_of(gateway, now) for gateway in gateways_of(Channel.SMS))
+
+
+def _ask_about(silent: Sequence[tuple[Any, ...]], now: datetime) -> int:
+    with ThreadPoolExecutor(settings.SMS_CONNECTIONS, thread_name_prefix="poll") as pool:
+        answers = list(pool.map(_ask, [provider for _, provider, _, _ in silent], [ref for _, _, ref, _ in silent]))
+    events = [
+        _receipt(provider, attempt_uuid, found, now)
+        for (attempt_uuid, provider, _, status), found in zip(silent, answers, strict=True)
+        if found and merge(status, found.status) != status
+    ]
+    ProviderEvent.objects.bulk_create(events)
+    return len(events)
 
 
 def _poll_inbound_of(gateway: Gateway, now: datetime) -> int:

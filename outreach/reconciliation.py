@@ -1,6 +1,7 @@
 """Put in order what a crash, a silence or a closed window left behind: sweepers, to be run as often as wished."""
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from outreach.windows import contact_hours, territory_of_commune
 
 logger = logging.getLogger(__name__)
 
+BATCH_SIZE = 64  # looked up together; the worker that asks has other work
+ASKING_SECONDS = 20.0  # no batch begins later: who was not looked up is at the next bell
 LOOKUP_MARGIN = timedelta(minutes=1)  # between our clock and the operator's
 
 
@@ -66,21 +69,19 @@ def reconcile_unconfirmed(*, now: datetime, limit: int = 500) -> int:
     """Ask the operators about unconfirmed attempts; returns how many were found.
 
     Found: it was submitted. Not found twice and 15 minutes gone by: planned again, once, when the plan allows it;
-    otherwise it stays unconfirmed, and shown, until a receipt or a superviseur decides.
+    otherwise it stays unconfirmed, and shown, until a receipt or a superviseur decides. However slow the operators are,
+    it stops soon after ``ASKING_SECONDS``; the next call goes on where it stopped.
     """
-    doubts = [
-        Doubt(*row)
-        for row in _rows(sql.CHOOSE_UNCONFIRMED, now=now, limit=limit, between=BETWEEN_LOOKUPS)
-    ]  # fmt: skip
-    if not doubts:
-        return 0
-    messages = _messages(doubts)
-    with ThreadPoolExecutor(settings.SMS_CONNECTIONS, thread_name_prefix="look-up") as pool:
-        looked_up = list(pool.map(_look_up, doubts, messages, [now] * len(doubts)))
-    answers, absent = _sort_look_ups(doubts, looked_up)
-    record_answers(answers=answers, now=now)
-    _give_up_or_resend(absent, now)
-    return len(answers)
+    stop_at = time.monotonic() + ASKING_SECONDS
+    asked = found = 0
+    while asked < limit and time.monotonic() < stop_at:
+        size = min(BATCH_SIZE, limit - asked)
+        doubts = [Doubt(*row) for row in _rows(sql.CHOOSE_UNCONFIRMED, now=now, limit=size, between=BETWEEN_LOOKUPS)]
+        if not doubts:
+            break
+        asked += len(doubts)
+        found += _reconcile(doubts, now)
+    return found
 
 
 def reschedule_missed(*, now: datetime) -> int:
@@ -115,6 +116,16 @@ def resolve_touch(*, touch: Touch, decision: Resolution, by: User, now: datetime
         raise ResolutionRefused("Le sort de ce contact est connu : il n’y a plus rien à décider. Rechargez la page.")
     touch.refresh_from_db()
     logger.warning("touch resolved touch=%s decision=%s user=%s", touch.pk, decision, by.pk)
+
+
+def _reconcile(doubts: Sequence[Doubt], now: datetime) -> int:
+    messages = _messages(doubts)
+    with ThreadPoolExecutor(settings.SMS_CONNECTIONS, thread_name_prefix="look-up") as pool:
+        looked_up = list(pool.map(_look_up, doubts, messages, [now] * len(doubts)))
+    answers, absent = _sort_look_ups(doubts, looked_up)
+    record_answers(answers=answers, now=now)
+    _give_up_or_resend(absent, now)
+    return len(answers)
 
 
 def _messages(doubts: Sequence[Doubt]) -> list[OutgoingMessage | None]:

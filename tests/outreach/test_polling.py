@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pytest_django import Settings
 
 from campaigns.models import Opposition
+from outreach import polling
 from outreach.channels.fake import FakeGateway
 from outreach.channels.ports import InboundMessage
 from outreach.channels.registry import use_gateway
@@ -44,6 +47,17 @@ def test_a_missing_receipt_is_asked_for(operator: FakeGateway) -> None:
     assert set(Attempt.objects.values_list("status", flat=True)) == {AttemptStatus.DELIVERED}
     assert not ProviderEvent.objects.exclude(problem="").exists()
     assert poll_after(120) == 0
+
+
+def test_a_slow_operator_is_left_for_the_next_bell(operator: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polling, "BATCH_SIZE", 2)
+    monkeypatch.setattr(polling, "ASKING_SECONDS", 0)
+    assert poll_after(30) == 0
+    assert not Attempt.objects.exclude(looked_up_at=None).exists(), "who is not asked keeps her turn"
+    clock = count(step=15)
+    monkeypatch.setattr(polling, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    monkeypatch.setattr(polling, "ASKING_SECONDS", 20)
+    assert (poll_after(30), poll_after(30), poll_after(30)) == (2, 1, 0)
 
 
 def test_it_is_asked_less_and_less_often_then_no_more(operator: FakeGateway) -> None:

@@ -1,12 +1,14 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
 from campaigns.enums import FactState
 from campaigns.models import Allocataire, BadDestination, ContactFact, Opposition, Plan, set_clock
-from outreach import dispatch
+from outreach import dispatch, reconciliation
 from outreach.channels.fake import FakeGateway, accept
 from outreach.channels.ports import LookUpResult, OutgoingMessage, SendOutcome, SendResult
 from outreach.channels.registry import use_gateway
@@ -378,6 +380,16 @@ def test_those_asked_longest_ago_are_asked_first(operator: FakeGateway) -> None:
     for minute in (2, 4, 6):
         reconcile_unconfirmed(now=minutes(minute), limit=1)
     assert len(set(asked)) == 3
+
+
+def test_a_slow_operator_is_left_for_the_next_bell(operator: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_wave(size=5)
+    operator.script = lost
+    send_at(MORNING)
+    clock = count(step=15)
+    monkeypatch.setattr(reconciliation, "BATCH_SIZE", 2)
+    monkeypatch.setattr(reconciliation, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    assert [reconcile_unconfirmed(now=minutes(2)) for _ in range(4)] == [2, 2, 1, 0]
 
 
 def test_a_silence_without_end_is_bounded(operator: FakeGateway) -> None:
