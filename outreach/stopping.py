@@ -36,6 +36,8 @@ FENCE_CLOSED = "NOT EXISTS (SELECT 1 FROM outreach_fence WHERE closed_at IS NULL
 FIRST_CONTACTS = """(NOT t.is_canary AND NOT EXISTS (
     SELECT 1 FROM outreach_canary k WHERE k.audience_id = t.audience_id AND k.released_at IS NOT NULL))"""
 
+UNLIMITED_FEED_DAYS = 10  # how late a feed is taken to be when its kind sets no limit: that of the shipped kinds
+
 # A kind with a limit and no recent enough import: the person may have done it since. A day to come proves nothing.
 STALE_FEED = """EXISTS (
     SELECT 1 FROM campaigns_plan_expected_kinds e
@@ -90,13 +92,15 @@ CONDITIONS: Mapping[str, str] = {
     "opposed_destination": _OPPOSITION.format(
         whose="o.destination_hash = t.destination_hash AND o.destination_hash <> ''"
     ),
-    # Having looked at a page is not having done it: the first stage does not count.
-    "regularised": """EXISTS (
+    # Having looked at a page is not having done it: the first stage does not count. Done before the night, it may be
+    # told after it, as late as a feed of that kind may be; older than that, it was for an earlier due date.
+    "regularised": f"""EXISTS (
         SELECT 1 FROM outreach_regularisation r
           JOIN campaigns_regularisationkind k ON k.code = r.kind_id AND k.stage <> %(consulted)s
           JOIN campaigns_plan_expected_kinds e ON e.regularisationkind_id = r.kind_id AND e.plan_id = c.plan_id
          WHERE r.allocataire_id = t.allocataire_id
-           AND r.occurred_on BETWEEN a.night_on AND (clock.now AT TIME ZONE %(zone)s)::date)""",
+           AND r.occurred_on BETWEEN a.night_on - coalesce(k.feed_max_age_days, {UNLIMITED_FEED_DAYS})
+                                 AND (clock.now AT TIME ZONE %(zone)s)::date)""",
     # The address or the permission may have gone, or the address was found bad, since the contact was planned.
     "no_address": f"""NOT CASE t.channel
         WHEN '{Channel.SMS}' THEN p.sms_allowed AND p.mobile = t.destination

@@ -90,8 +90,8 @@ def import_feed(kind: RegularisationKind, as_of: date) -> RegularisationImport:
     return feed
 
 
-def regularise(on: date = NIGHT, stage: str = OutcomeStage.FILED) -> None:
-    kind = expect(stage)
+def regularise(on: date = NIGHT, stage: str = OutcomeStage.FILED, max_age: int | None = None) -> None:
+    kind = expect(stage, max_age)
     Regularisation.objects.create(
         allocataire=a_touch().allocataire, kind=kind, occurred_on=on, source=import_feed(kind, NIGHT)
     )
@@ -169,7 +169,12 @@ SITUATIONS: dict[str, list[Callable[[], Any]]] = {
         lambda: oppose(channel=Channel.SMS, theme=a_touch().campaign.plan.theme),
     ],
     "opposed_destination": [oppose_destination, lambda: oppose_destination(channel=Channel.SMS)],
-    "regularised": [regularise, lambda: regularise(stage=OutcomeStage.SETTLED)],
+    "regularised": [
+        regularise,
+        lambda: regularise(stage=OutcomeStage.SETTLED),
+        lambda: regularise(on=NIGHT - timedelta(days=3), max_age=3),  # told after the night, as late as a feed may be
+        lambda: regularise(on=NIGHT - timedelta(days=10)),
+    ],
     "no_address": [
         lambda: change(Allocataire, sms_allowed=False),
         lambda: change(Allocataire, mobile="+33600000000"),
@@ -266,7 +271,8 @@ def happen_once_claimed(situation: Callable[[], Any], monkeypatch: pytest.Monkey
         lambda: oppose(lifted_at=MORNING),
         lambda: oppose_destination(channel=Channel.EMAIL),
         lambda: oppose(allocataire=None, destination_hash="autre"),
-        lambda: regularise(on=NIGHT - timedelta(days=1)),
+        lambda: regularise(on=NIGHT - timedelta(days=4), max_age=3),  # it was of an earlier due date
+        lambda: regularise(on=NIGHT - timedelta(days=11)),
         lambda: regularise(on=NIGHT + timedelta(days=1)),
         lambda: regularise(stage=OutcomeStage.CONSULTED),
         lambda: import_feed(expect(max_age=3), NIGHT - timedelta(days=3)),
