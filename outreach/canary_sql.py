@@ -32,10 +32,12 @@ _DEPARTED = f"""(t.status = '{TouchStatus.FAILED}' OR EXISTS (
     SELECT 1 FROM outreach_attempt o WHERE o.touch_id = t.id
        AND (o.submitted_at IS NOT NULL OR o.status = '{AttemptStatus.UNCONFIRMED}')))"""
 
+# Every few seconds: found by ``touch_canary`` and ``touch_campaign_status``, however many contacts there are.
 READ_HELD = f"""
 SELECT k.audience_id, k.size,
        count(*) FILTER (WHERE f.has_departed), count(*) FILTER (WHERE NOT f.has_departed AND f.may_leave),
-       (SELECT count(*) FROM outreach_touch t WHERE t.audience_id = k.audience_id AND NOT t.is_canary
+       (SELECT count(*) FROM outreach_touch t
+         WHERE t.campaign_id = a.campaign_id AND t.audience_id = k.audience_id AND NOT t.is_canary
            AND t.status = '{TouchStatus.PLANNED}' AND t.channel IN {AUTOMATIC} AND {_FIRST_STEP}),
        max(f.last_at)
   FROM outreach_canary k
@@ -48,7 +50,7 @@ SELECT k.audience_id, k.size,
              (SELECT max(o.intent_at) FROM outreach_attempt o WHERE o.touch_id = t.id) AS last_at
         FROM outreach_touch t WHERE t.audience_id = k.audience_id AND t.is_canary) f ON true
  WHERE k.released_at IS NULL
- GROUP BY k.audience_id, k.size ORDER BY k.audience_id"""
+ GROUP BY k.audience_id, k.size, a.campaign_id ORDER BY k.audience_id"""
 
 RELEASE = (
     "UPDATE outreach_canary SET released_at = %(now)s WHERE audience_id = ANY(%(audiences)s) AND released_at IS NULL"

@@ -14,7 +14,7 @@ from django.db import connection
 from campaigns.enums import Channel
 from outreach.channels.ports import FoundMessage, Gateway, InboundMessage, LookUpResult
 from outreach.channels.registry import gateway_of, gateways_of
-from outreach.enums import AttemptStatus, EventKind
+from outreach.enums import AttemptStatus, EventKind, TouchStatus
 from outreach.models import ProviderEvent, Reply
 from outreach.rules.delivery import merge
 
@@ -25,11 +25,13 @@ ASKING_SECONDS = 20.0  # no batch begins later: who was not asked is at the next
 OVERLAP = timedelta(hours=1)  # a webhook may fail while later ones pass
 OLDEST_INBOUND = timedelta(days=7)
 
+# Found by what is in flight (``touch_in_flight``): no index names the state of an attempt.
 # Asked at 30 minutes, then each time the silence has doubled, for two days. Leased by its own date, as look-ups are.
 CHOOSE_SILENT = f"""
 WITH silent AS (
     SELECT o.id FROM outreach_attempt o JOIN outreach_touch t ON t.id = o.touch_id
-     WHERE t.channel = %(channel)s AND o.provider_ref <> ''
+     WHERE t.status IN ('{TouchStatus.SUBMITTED}', '{TouchStatus.SENT}') AND t.channel = %(channel)s
+       AND o.provider_ref <> ''
        AND o.status IN ('{AttemptStatus.SUBMITTED}', '{AttemptStatus.SENT}')
        AND o.intent_at > %(now)s - interval '2 days'
        AND %(now)s - o.intent_at >= 2 * greatest(o.looked_up_at - o.intent_at, interval '15 minutes')

@@ -64,6 +64,7 @@ class Touch(models.Model):
             ),
             models.Index(fields=["campaign", "status"], name="touch_campaign_status"),
             models.Index(fields=["destination_hash"], name="touch_destination"),
+            models.Index(fields=["audience"], name="touch_canary", condition=models.Q(is_canary=True)),
         ]
 
     def __str__(self) -> str:
