@@ -31,7 +31,7 @@ from outreach.intents import Claimed, Draft, Intent
 from outreach.pacing import Pacer, pacer_for
 from outreach.recording import Answer, record_answers
 from outreach.rules.pacing import LONGEST_WAIT
-from outreach.rules.retry import CLAIM_LEASE, CRASH_MARGIN, NOT_TRIES
+from outreach.rules.retry import CLAIM_LEASE, CRASH_MARGIN
 from outreach.rules.stopping import WAITS_ALONE
 from outreach.sending_journal import Departure
 from outreach.statements import plan_for_full_tables, run_statement
@@ -323,8 +323,10 @@ def _intent(draft: Draft, seconds_left: int, leave_by: float, gateway: Gateway) 
 def _answer(intent: Intent, result: SendResult) -> Answer:
     if result.is_alert:
         logger.error("operator refuses our settings attempt=%s code=%s", intent.message.attempt_uuid, result.error_code)
-    tried = 1 if result.error_code in NOT_TRIES else intent.claimed.attempts + 1
-    return Answer.to_sending(intent.message.attempt_uuid, result, tried=tried)
+    claimed = intent.claimed
+    return Answer.to_sending(
+        intent.message.attempt_uuid, result, refused=claimed.refusals, other_attempts=claimed.other_attempts
+    )
 
 
 def _send(gateway: Gateway, message: OutgoingMessage) -> SendResult:

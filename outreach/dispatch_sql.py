@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from campaigns.enums import CampaignStatus, FactState
 from outreach.enums import AttemptStatus, TouchStatus
-from outreach.rules.retry import NOT_TRIES
 from outreach.rules.stopping import CHECKS, Check
 from outreach.statements import STATUS
 from outreach.stopping import (
@@ -39,12 +38,14 @@ UPDATE outreach_touch t
    SET status = '{TouchStatus.CLAIMED}', claimed_by = %(claimer)s, claimed_until = clock.now + %(lease)s,
        status_at = clock.now, attempt_count = t.attempt_count + 1
   FROM chosen CROSS JOIN clock
- CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE NOT o.error_code IN {NOT_TRIES}) AS real,
+ CROSS JOIN LATERAL (SELECT coalesce(array_agg(o.error_code ORDER BY o.number)
+                                     FILTER (WHERE o.status = '{AttemptStatus.FAILED}'), '{{}}') AS refusals,
+                            count(*) FILTER (WHERE o.status <> '{AttemptStatus.FAILED}') AS others,
                             coalesce(max(o.number), 0) AS last
                        FROM outreach_attempt o WHERE o.touch_id = chosen.id) AS tries
  WHERE t.id = chosen.id
 RETURNING t.id, t.campaign_id, t.step_id, t.allocataire_id, t.destination, t.destination_hash,
-          tries.real AS attempts, t.attempt_count - 1 - tries.last AS crashes"""
+          tries.refusals, tries.others, t.attempt_count - 1 - tries.last AS crashes"""
 
 # Given back whole: it was not a try.
 RELEASE = f"""

@@ -1,5 +1,6 @@
 """A contact on its way out: claimed, then written, then decided."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,7 +15,8 @@ class Claimed:
     allocataire_id: int
     destination: str
     destination_hash: str
-    attempts: int  # real ones so far
+    refusals: Sequence[str]  # codes of the attempts that were refused, first to last
+    other_attempts: int
     crashes: int  # claims that ended with their worker
 
 

@@ -13,7 +13,7 @@ from outreach.channels.ports import SendOutcome, SendResult
 from outreach.enums import AttemptStatus, TouchStatus
 from outreach.rules.delivery import fact_state
 from outreach.rules.pacing import LONGEST_HOLD
-from outreach.rules.retry import next_try_at
+from outreach.rules.retry import is_try, next_pause_end, next_try_at
 from outreach.statements import STATUS, run_statement
 
 # Same order as the receipts: touches, then attempts, then facts.
@@ -60,27 +60,35 @@ class Answer:
     provider_ref: str = ""
     error_code: str = ""
     segments: int = 0
-    tried: int = 0  # attempts made so far, this one included; only where another try is allowed
     may_retry: bool = False
+    refused: Sequence[str] = ()  # codes of the earlier attempts that were refused; only where another try is allowed
+    other_attempts: int = 0  # earlier ones as well
     retry_after: float = 0
 
     @classmethod
-    def to_sending(cls, attempt_uuid: UUID, result: SendResult, *, tried: int) -> "Answer":
+    def to_sending(
+        cls, attempt_uuid: UUID, result: SendResult, *, refused: Sequence[str] = (), other_attempts: int = 0
+    ) -> "Answer":
         return cls(
             attempt_uuid,
             result.status,
             result.provider_ref,
             result.error_code,
             result.segments,
-            tried,
             result.outcome is SendOutcome.RETRY,
+            refused,
+            other_attempts,
             result.retry_after or 0,
         )
 
     def next_try_at(self, now: datetime) -> datetime | None:
         if not self.may_retry:
             return None
-        at = next_try_at(tried=self.tried, delays_seconds=settings.RETRY_DELAYS_SECONDS, now=now)
+        codes, delays = [*self.refused, self.error_code], settings.RETRY_DELAYS_SECONDS
+        tried = self.other_attempts + sum(map(is_try, codes))
+        at: datetime | None = next_pause_end(codes=codes, delays_seconds=delays, now=now)
+        if is_try(self.error_code):
+            at = next_try_at(tried=tried, delays_seconds=delays, now=now)
         return at and max(at, now + timedelta(seconds=min(self.retry_after, LONGEST_HOLD)))
 
 

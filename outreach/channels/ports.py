@@ -7,6 +7,7 @@ from uuid import UUID
 
 from outreach.enums import AttemptStatus
 from outreach.rules.delivery import SendOutcome, attempt_status
+from outreach.rules.retry import GIVEN_BACK_CODE
 
 __all__ = [
     "GIVEN_BACK",
@@ -53,7 +54,7 @@ class SendResult:
 
 
 # Nothing was sent: it was decided too long ago.
-GIVEN_BACK = SendResult(SendOutcome.RETRY, error_code="PACE")
+GIVEN_BACK = SendResult(SendOutcome.RETRY, error_code=GIVEN_BACK_CODE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,7 @@ def learn_references(attempts: Iterable[Attempt]) -> None:
     late = [one for one in attempts if not one.provider_ref]
     record_answers(
         answers=[
-            Answer.to_sending(one.uuid, SendResult(SendOutcome.ACCEPTED, provider_ref=reference_of(one)), tried=1)
+            Answer.to_sending(one.uuid, SendResult(SendOutcome.ACCEPTED, provider_ref=reference_of(one)))
             for one in late
         ],
         now=NOW,

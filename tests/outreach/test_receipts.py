@@ -85,7 +85,7 @@ def test_an_early_receipt_is_not_undone_by_the_answer() -> None:
     assert states_of(attempt) == (AttemptStatus.DELIVERED, TouchStatus.DELIVERED, FactState.DELIVERED)
     assert attempt.provider_ref == "SM1"
     accepted = SendResult(SendOutcome.ACCEPTED, provider_ref="SM1", segments=1)
-    record_answers(answers=[Answer.to_sending(attempt.uuid, accepted, tried=1)], now=NOW)
+    record_answers(answers=[Answer.to_sending(attempt.uuid, accepted)], now=NOW)
     assert states_of(attempt) == (AttemptStatus.DELIVERED, TouchStatus.DELIVERED, FactState.DELIVERED)
     assert attempt.segments == 1
 

@@ -110,8 +110,8 @@ def test_a_refusal_made_at_the_operator_is_an_opposition(operator: FakeGateway) 
     assert state() == (TouchStatus.FAILED, FactState.RELEASED)
 
 
-def test_a_throttled_message_is_tried_again_later_then_given_up(operator: FakeGateway) -> None:
-    operator.script = throttled
+def test_a_message_refused_for_a_while_is_tried_again_later_then_given_up(operator: FakeGateway) -> None:
+    operator.script = lambda _: SendResult(SendOutcome.RETRY, error_code="4.2.1")
     make_wave(size=1)
     for minute, tries in [(0, 1), (0.5, 1), (1.1, 2), (3, 2), (6.2, 3), (36.5, 4)]:
         send_at(minutes(minute))

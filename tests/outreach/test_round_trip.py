@@ -47,7 +47,7 @@ def test_sent_delivered_answered_and_left_alone(operator: RunningOperator, setti
     for touch in Touch.objects.filter(audience=wave):
         attempt = add_attempt(touch, status=AttemptStatus.SENDING, provider_ref="")
         message = OutgoingMessage(attempt.uuid, touch.destination, "Bonjour")
-        record_answers(answers=[Answer.to_sending(attempt.uuid, gateway.send(message), tried=1)], now=NOW)
+        record_answers(answers=[Answer.to_sending(attempt.uuid, gateway.send(message))], now=NOW)
     wait_for(lambda: ProviderEvent.objects.filter(kind=EventKind.STATUS).count() == 2 * PEOPLE)
     assert apply_receipts(now=NOW) == 2 * PEOPLE
     assert set(Touch.objects.values_list("status", flat=True)) == {TouchStatus.DELIVERED}
