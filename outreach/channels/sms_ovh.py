@@ -110,8 +110,9 @@ class OvhGateway:
             sent = self._api.get(f"{self._service}/outgoing", tag=tag_of(message.attempt_uuid))
             if not sent and len(pending) > PENDING_LIMIT:
                 return LookUpResult(is_answered=False)  # it may be one of them
-            found = self._read_sent(sent) if sent else self._recognise(pending, message, max_age_seconds)
-            return LookUpResult(is_answered=True, found=tuple(found))
+            if sent:
+                return LookUpResult(is_answered=True, found=tuple(self._read_sent(sent)))
+            return self._recognise(pending, message, max_age_seconds)
         except UNANSWERED:
             return LookUpResult(is_answered=False)
 
@@ -184,15 +185,17 @@ class OvhGateway:
     def _read_sent(self, numbers: Sequence[object]) -> Iterable[FoundMessage]:
         return [_found(held) for number in numbers if (held := self._read("outgoing", number))]
 
-    def _recognise(
-        self, numbers: Sequence[object], message: OutgoingMessage, max_age_seconds: float
-    ) -> Iterable[FoundMessage]:
+    def _recognise(self, numbers: Sequence[object], message: OutgoingMessage, max_age_seconds: float) -> LookUpResult:
+        """Nothing certain when another text waits for this person: ours may be written differently since."""
         oldest = datetime.now(UTC) - timedelta(seconds=max_age_seconds) - CLOCK_MARGIN
-        for number in numbers:
-            held = self._read("jobs", number)
-            is_same = held and (held["receiver"], held["message"]) == (message.destination, message.body)
-            if held and is_same and datetime.fromisoformat(held["creationDatetime"]) >= oldest:
-                yield _found(held, is_pending=True)
+        waiting = [held for number in numbers if (held := self._read("jobs", number))]
+        hers = [
+            held
+            for held in waiting
+            if held["receiver"] == message.destination and datetime.fromisoformat(held["creationDatetime"]) >= oldest
+        ]
+        found = tuple(_found(held, is_pending=True) for held in hers if held["message"] == message.body)
+        return LookUpResult(is_answered=bool(found) or not hers, found=found)
 
 
 def tag_of(attempt_uuid: UUID) -> str:

@@ -112,9 +112,9 @@ class TwilioGateway:
             held = self._messages.list(to=message.destination, limit=LOOK_UP_LIMIT)
             recent = [one for one in held if _is_ours(one, oldest)]
             found = tuple(_found(one) for one in recent if one.body == message.body)
-            # Its text may have been changed on the way: what else this person was sent might be this message.
-            is_certain = bool(found) or not recent or not self.is_smart_encoded
-            return LookUpResult(is_answered=is_certain, found=found)
+            # Its text may have been changed on the way, or be written differently since (its link): what
+            # else this person was sent might be this message.
+            return LookUpResult(is_answered=bool(found) or not recent, found=found)
         except (Throttled, urllib3.exceptions.HTTPError, TwilioException, OSError, *UNREADABLE):
             return LookUpResult(is_answered=False)
 

@@ -139,6 +139,15 @@ def test_opt_out_tokens_are_ours_alone() -> None:
     assert read_opt_out_token("") is None
 
 
+def test_an_opt_out_link_outlives_the_key_it_was_signed_with(settings: Settings) -> None:
+    attempt = uuid4()
+    token = opt_out_url(attempt).rstrip("/").rsplit("/", 1)[1]
+    earlier, settings.SECRET_KEY = settings.SECRET_KEY, "the-next-key"
+    assert read_opt_out_token(token) is None
+    settings.SECRET_KEY_FALLBACKS = [earlier]
+    assert read_opt_out_token(token) == attempt
+
+
 @pytest.mark.parametrize("features", ["250 PIPELINING", "250 HELP"])
 @pytest.mark.parametrize(
     ("replies", "outcome", "code"),
