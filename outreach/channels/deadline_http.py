@@ -42,10 +42,18 @@ class _DeadlineResponse(http.client.HTTPResponse):
 
 
 class _DeadlineMixin:
-    """``deadline_seconds`` runs from the moment the request begins to leave."""
+    """``deadline_seconds`` runs from the moment the request begins to leave; to open a connection there is as much."""
 
     deadline_seconds: float
     response_class: Any
+
+    def connect(self) -> None:
+        """A name may take a minute to resolve, which no timeout of urllib3 counts: it is then too late to speak."""
+        deadline = time.monotonic() + self.deadline_seconds
+        super().connect()  # type: ignore[misc]
+        if time.monotonic() >= deadline:
+            self.close()  # type: ignore[attr-defined]
+            raise urllib3.exceptions.ConnectTimeoutError("deadline passed")
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         deadline = time.monotonic() + self.deadline_seconds
