@@ -1,6 +1,6 @@
 from datetime import datetime
 
-from django.db import connection, models
+from django.db import connection, models, transaction
 
 
 class ClockShift(models.Model):
@@ -28,7 +28,7 @@ def read_now() -> datetime:
 
 
 def set_clock(target: datetime) -> None:
-    """Move the application's clock so that it reads ``target`` now (demo and tests)."""
-    with connection.cursor() as cursor:
+    """Move the application's clock so that it reads ``target`` now (demo and tests); nobody reads it unmoved meanwhile."""
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM campaigns_clockshift")
         cursor.execute("INSERT INTO campaigns_clockshift (shift) VALUES (%s - clock_timestamp())", [target])

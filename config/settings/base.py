@@ -218,6 +218,6 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    # The client logs whole requests, destinations included.
-    "loggers": {"twilio.http_client": {"level": "WARNING"}},
+    # Clients log whole requests, destinations included.
+    "loggers": {"twilio.http_client": {"level": "WARNING"}, "urllib3": {"level": "INFO"}},
 }
