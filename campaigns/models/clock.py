@@ -28,7 +28,7 @@ def read_now() -> datetime:
 
 
 def set_clock(target: datetime) -> None:
-    """Move the application's clock so that it reads ``target`` now (demo and tests); nobody reads it unmoved meanwhile."""
+    """Move the application’s clock, at once for everybody, so that it reads ``target`` now (demo and tests)."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM campaigns_clockshift")
         cursor.execute("INSERT INTO campaigns_clockshift (shift) VALUES (%s - clock_timestamp())", [target])
