@@ -1,10 +1,15 @@
 """The one order in which people are locked, by whoever contacts them and by whoever records that they refuse."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
-from django.db import connection
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import DeadlockDetected
 
 from campaigns.rules.contact_points import normalise_destination
+
+Told = TypeVar("Told")
+TRIES = 3
 
 LOCK_DESTINATIONS = """
 SELECT pg_advisory_xact_lock(hashtextextended(h, 0))
@@ -32,3 +37,16 @@ def lock_people(
         cursor.execute(LOCK_DESTINATIONS, {"destinations": list(destinations)})
         cursor.execute(LOCK_HOLDERS if held else LOCK_PERSONS, {"persons": list(persons), "addresses": held})
         return dict(cursor.fetchall())
+
+
+def despite_deadlocks(act: Callable[[], Told]) -> Told:
+    """What ``act`` returns, done in one transaction; done again when PostgreSQL gave it up for another's sake."""
+    for _ in range(TRIES - 1):
+        try:
+            with transaction.atomic():
+                return act()
+        except OperationalError as error:
+            if not isinstance(error.__cause__, DeadlockDetected):
+                raise
+    with transaction.atomic():
+        return act()

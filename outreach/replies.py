@@ -4,14 +4,14 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
-from psycopg.errors import DeadlockDetected
 
 from campaigns.enums import Channel, FactState, OppositionSource
-from campaigns.locks import lock_people
+from campaigns.locks import despite_deadlocks, lock_people
 from campaigns.models import User
 from campaigns.oppositions import Refusal, hash_destination
 from outreach.automatic_answers import plan_answers
@@ -132,28 +132,26 @@ def opt_out(*, attempt_uuid: UUID, is_one_click: bool, now: datetime) -> bool:
     attempt = Attempt.objects.select_related("touch").filter(uuid=attempt_uuid).first()
     if attempt is None:
         return False
-    refuse_contact(
+    refuse = partial(
+        refuse_contact,
         persons=[attempt.touch.allocataire_id],
         destination=attempt.touch.destination,
         channel=Channel.EMAIL if is_one_click else "",
         source=OppositionSource.EMAIL if is_one_click else OppositionSource.LINK,
         now=now,
     )
+    despite_deadlocks(refuse)
     logger.info("opt-out recorded attempt=%s", attempt.pk)
     return True
 
 
 def _receive_batch(now: datetime, size: int) -> int:
-    for tries_left in (2, 1, 0):
-        try:
-            with transaction.atomic():
-                events = _take(size)
-                _keep(events, now)
-                return len(events)
-        except OperationalError as error:
-            if not isinstance(error.__cause__, DeadlockDetected) or not tries_left:
-                raise
-    return 0
+    def receive() -> int:
+        events = _take(size)
+        _keep(events, now)
+        return len(events)
+
+    return despite_deadlocks(receive)
 
 
 def _receive_next(now: datetime) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError
+from psycopg.errors import DeadlockDetected
 from pytest_django import Settings
 
 from campaigns.enums import FactState, OppositionSource
@@ -16,7 +17,8 @@ from outreach.dispatch import dispatch_due
 from outreach.enums import EventKind, ReplyClass, Suppression, TouchStatus
 from outreach.models import ProviderEvent, Reply, Touch
 from outreach.receipts import store_event
-from outreach.replies import ReplyOfNobody, handle_reply, receive_replies
+from outreach.refusals import refuse_contact
+from outreach.replies import ReplyOfNobody, handle_reply, opt_out, receive_replies
 from tests.factories import make_allocataire, make_user
 from tests.outreach.sent import NOW, add_attempt, make_sent
 from tests.outreach.waves import make_wave
@@ -224,6 +226,22 @@ def test_a_message_waits_while_the_database_is_in_trouble(monkeypatch: pytest.Mo
     assert event.applied_at is None
     assert receive_replies(now=NOW) == 1
     assert Opposition.objects.exists()
+
+
+def test_a_refusal_by_link_is_recorded_in_spite_of_deadlocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    from outreach import replies
+
+    attempt, tries = make_sent(), []
+
+    def refuse(**values: Any) -> int:
+        tries.append(values)
+        if len(tries) < 3:
+            raise OperationalError from DeadlockDetected()
+        return refuse_contact(**values)
+
+    monkeypatch.setattr(replies, "refuse_contact", refuse)
+    assert opt_out(attempt_uuid=attempt.uuid, is_one_click=False, now=NOW)
+    assert (len(tries), Opposition.objects.count()) == (3, 1)
 
 
 def _deadlock(**_: Any) -> int:
