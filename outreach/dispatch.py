@@ -9,14 +9,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, connection
 
 from campaigns.enums import Channel
-from campaigns.locks import lock_people
+from campaigns.locks import despite_deadlocks, lock_people
 from campaigns.models import Allocataire, Step, read_now
 from campaigns.rules.messages import MissingValue, sms_parts
 from outreach import dispatch_sql as sql
@@ -45,6 +46,7 @@ MAX_VALID_SECONDS = 1800  # an operator that is late by more must not send
 GATHER_SECONDS = 0.005  # answers that come close together are recorded together
 LEISURE_SECONDS = 0.25  # the same, when the operator's contract is what is waited for
 PATIENCE_SECONDS = 0.1
+GIVE_BACK_PAUSES = (0.1, 1, 3, 6)  # seconds: a restart of the database; a worker has 40 to end
 UNWRITTEN = SendResult(SendOutcome.RETRY, error_code="JOURNAL")
 
 
@@ -125,10 +127,12 @@ class _Run:
 
     def finish(self) -> None:
         """Wait for what is on the wire (each request has its own deadline) and give the rest back."""
-        while self.on_the_wire:
-            self._record_answers()
-        self.wire.close()
-        run_statement(sql.RELEASE, claimer=self.claimer, kept=self.spoilt)
+        try:
+            while self.on_the_wire:
+                self._record_answers()
+        finally:
+            self.wire.close()
+            _give_back(self.claimer, kept=self.spoilt)
 
     @property
     def free(self) -> int:
@@ -215,26 +219,12 @@ class _Run:
         """Commit the intents that nothing stops. After this commit, and only after, the operator may be called."""
         if not drafts:
             return []
-        rows = [draft.claimed for draft in drafts.values()]
-        fingerprints = {row.campaign_id: self.contents[row.campaign_id].fingerprint for row in rows}
-        with transaction.atomic():
-            lock_people(
-                persons={row.allocataire_id for row in rows}, destinations=[row.destination_hash for row in rows]
-            )
-            leave_by = time.monotonic() + LONGEST_WAIT  # before the checks: a button pressed since is not seen
-            verdicts = run_statement(
-                sql.DECIDE,
-                touches=list(drafts),
-                uuids=[draft.attempt_uuid for draft in drafts.values()],
-                claimer=self.claimer,
-                channel=self.channel,
-                provider=self.gateway.name,
-                campaigns=list(fingerprints),
-                fingerprints=list(fingerprints.values()),
-                crash_after=timedelta(seconds=settings.SEND_DEADLINE_SECONDS) + CRASH_MARGIN,
-                **stopping_values(),
-            )
-            reached("2-decided")
+        campaigns = {draft.claimed.campaign_id for draft in drafts.values()}
+        judge = partial(
+            _judge, drafts, {campaign: self.contents[campaign].fingerprint for campaign in campaigns},
+            claimer=self.claimer, channel=self.channel, provider=self.gateway.name,
+        )  # fmt: skip
+        verdicts, leave_by = despite_deadlocks(judge)
         reached("3-committed")
         return self._write_down(self._sort_verdicts(verdicts, drafts, leave_by))
 
@@ -299,6 +289,42 @@ class _Run:
 
 def reached(point: str) -> None:
     """A place where a process may die: named so that the fault tests can make it so."""
+
+
+def _judge(
+    drafts: Mapping[int, Draft], fingerprints: Mapping[int, str], *, claimer: str, channel: str, provider: str
+) -> tuple[list[tuple[Any, ...]], float]:
+    """The verdicts, to be committed, and the instant after which they are too old to be acted upon."""
+    rows = [draft.claimed for draft in drafts.values()]
+    lock_people(persons={row.allocataire_id for row in rows}, destinations=[row.destination_hash for row in rows])
+    leave_by = time.monotonic() + LONGEST_WAIT  # before the checks: a button pressed since is not seen
+    verdicts = run_statement(
+        sql.DECIDE,
+        touches=list(drafts),
+        uuids=[draft.attempt_uuid for draft in drafts.values()],
+        claimer=claimer,
+        channel=channel,
+        provider=provider,
+        campaigns=list(fingerprints),
+        fingerprints=list(fingerprints.values()),
+        crash_after=timedelta(seconds=settings.SEND_DEADLINE_SECONDS) + CRASH_MARGIN,
+        **stopping_values(),
+    )
+    reached("2-decided")
+    return verdicts, leave_by
+
+
+def _give_back(claimer: str, *, kept: Sequence[int]) -> None:
+    """Tried again while the database restarts: what is left to its lease counts as the death of a worker."""
+    for pause in GIVE_BACK_PAUSES:
+        try:
+            run_statement(sql.RELEASE, claimer=claimer, kept=kept)
+            return
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("claims not given back yet error=%s", type(error).__name__)
+            time.sleep(pause)
+            connection.close()  # a fresh one is opened
+    run_statement(sql.RELEASE, claimer=claimer, kept=kept)
 
 
 def _draft(claimed: Claimed, step: Step, person: Mapping[str, Any]) -> Draft:
