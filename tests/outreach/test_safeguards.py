@@ -9,11 +9,12 @@ import pytest
 from campaigns.enums import CampaignStatus, OppositionSource
 from campaigns.lifecycle import resume_campaign
 from campaigns.models import Campaign, CampaignMove, Opposition, set_clock
-from outreach.channels.fake import FakeGateway
+from outreach.channels.fake import FakeGateway, accept
+from outreach.channels.ports import OutgoingMessage, SendOutcome, SendResult
 from outreach.channels.registry import use_gateway
 from outreach.dispatch import dispatch_due
 from outreach.enums import AttemptStatus, Suppression, TouchStatus
-from outreach.models import Attempt, Canary, Touch
+from outreach.models import Attempt, Canary, Pause, Touch
 from outreach.rules.safeguards import FILTERED, CanaryState, Limits, Tally, canary_size, pause_reason
 from outreach.safeguards import watch_campaigns
 from tests.factories import make_user
@@ -221,3 +222,31 @@ def test_a_wave_whose_first_contacts_fail_never_goes_on(operator: FakeGateway, s
     assert Canary.objects.get().released_at is None
     send()
     assert len(operator.sent) == 10
+
+
+def refuse_us(_message: OutgoingMessage) -> SendResult:
+    return SendResult(SendOutcome.RETRY, error_code="20003", is_alert=True)
+
+
+@pytest.mark.django_db
+def test_an_operator_that_refuses_our_account_stops_its_channel(operator: FakeGateway, settings: Any) -> None:
+    settings.SMS_CONNECTIONS = 4
+    operator.script = refuse_us
+    make_wave(size=60)
+    send()
+    pause = Pause.objects.get(scope="SMS")
+    assert (pause.is_paused, pause.changed_by) == (True, "")
+    assert "(code 20003)" in pause.reason
+    assert Attempt.objects.count() < 20, "every contact lost a try"
+    assert Campaign.objects.get().status == CampaignStatus.RUNNING
+
+
+@pytest.mark.django_db
+def test_a_hiccup_of_the_operator_stops_nothing(operator: FakeGateway, settings: Any) -> None:
+    settings.SMS_CONNECTIONS = 4
+    refusals = iter([refuse_us, refuse_us])
+    operator.script = lambda message: next(refusals, accept)(message)
+    make_wave(size=60)
+    send()
+    assert not Pause.objects.filter(is_paused=True).exists()
+    assert len(operator.sent) == 58
