@@ -61,7 +61,7 @@ def test_killed_workers_lose_nothing_and_double_nothing(
         )
     )
     assert len(doubts) == KILLS, "too few faults were injected"
-    assert len(troubles) >= len(TROUBLES) - 1, "some troubles were not injected"
+    assert {"20429", "20500"} <= set(troubles), "the troubles that need no luck were not injected"
     assert max(doubts) <= SLOTS
     assert lost == 0
     assert set(Touch.objects.values_list("status", flat=True)) <= TouchStatus.contacted()
