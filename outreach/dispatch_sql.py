@@ -61,7 +61,8 @@ WITH gone AS (
            attempt_count = attempt_count - 1, status_at = app_now()
      WHERE id = ANY(%(touches)s) AND status = '{TouchStatus.CLAIMED}' AND claimed_by = %(claimer)s
     RETURNING id)
-UPDATE campaigns_contactfact f SET state = '{FactState.RELEASED}' FROM gone WHERE f.touch_ref = gone.id"""
+UPDATE campaigns_contactfact f SET state = '{FactState.RELEASED}'
+  FROM gone WHERE f.touch_ref = gone.id AND f.state = '{FactState.RESERVED}'"""
 
 # The identifiers of the attempts come from the caller: their texts, which hold them, are written beforehand.
 # The decisive statement: run after the locks, so that its snapshot sees every STOP committed before them.
@@ -91,7 +92,8 @@ facts AS (
        SET state = CASE d.effect WHEN 'SEND' THEN '{FactState.UNCONFIRMED}' ELSE '{FactState.RELEASED}' END,
            at = clock.now
       FROM decided d CROSS JOIN clock
-     WHERE f.touch_ref = d.id AND d.effect IN ('SEND', 'SUPPRESS', 'EXPIRE')),
+     WHERE f.touch_ref = d.id
+       AND (d.effect = 'SEND' OR d.effect IN ('SUPPRESS', 'EXPIRE') AND f.state = '{FactState.RESERVED}')),
 intents AS (
     INSERT INTO outreach_attempt (touch_id, number, uuid, provider, provider_ref, status, intent_at, status_at,
                                   error_code, segments, lookup_count)

@@ -18,7 +18,9 @@ WITH released AS (
     RETURNING t.id, t.status),
 freed AS (
     UPDATE campaigns_contactfact f SET state = '{FactState.RELEASED}'
-      FROM released WHERE f.touch_ref = released.id AND released.status = '{TouchStatus.QUARANTINED}')
+      FROM released
+     WHERE f.touch_ref = released.id AND released.status = '{TouchStatus.QUARANTINED}'
+       AND f.state = '{FactState.RESERVED}')
 SELECT count(*) FROM released"""
 
 # The intent was committed and no answer was written: the message may have left.

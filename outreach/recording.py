@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 from psycopg.errors import DeadlockDetected
 
+from campaigns.enums import FactState
 from outreach.channels.ports import SendOutcome, SendResult
 from outreach.enums import AttemptStatus, TouchStatus
 from outreach.rules.delivery import fact_state
@@ -21,7 +22,8 @@ LOCK_TOUCHES = """
 SELECT t.id FROM outreach_touch t JOIN outreach_attempt o ON o.touch_id = t.id
  WHERE o.uuid = ANY(%(uuids)s) ORDER BY t.id FOR NO KEY UPDATE OF t"""
 
-# A receipt may have come first: what it said stands (a state is only left for a later one).
+# A receipt may have come first: what it said stands (a state is only left for a later one). A person who may have
+# received an earlier attempt keeps counting as contacted, whatever became of this one.
 RECORD = f"""
 WITH result AS (
     SELECT * FROM unnest(%(uuids)s::uuid[], %(attempt_states)s::text[], %(touch_states)s::text[],
@@ -48,7 +50,12 @@ moved AS (
      WHERE t.id = tried.touch_id AND t.attempt_count = tried.number AND tried.is_news
        AND {STATUS} IN ('{TouchStatus.SENDING}', '{TouchStatus.UNCONFIRMED}')
     RETURNING t.id, tried.fact_state)
-UPDATE campaigns_contactfact f SET state = moved.fact_state FROM moved WHERE f.touch_ref = moved.id"""
+UPDATE campaigns_contactfact f SET state = moved.fact_state
+  FROM moved
+ WHERE f.touch_ref = moved.id
+   AND NOT (moved.fact_state IN ('{FactState.RESERVED}', '{FactState.RELEASED}') AND EXISTS (
+       SELECT 1 FROM outreach_attempt o
+        WHERE o.touch_id = moved.id AND o.status = '{AttemptStatus.UNCONFIRMED}' AND o.uuid <> ALL(%(uuids)s)))"""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ WITH gone AS (
             OR (destination_hash = ANY(%(hashes)s) AND destination_hash <> ''))
     RETURNING id),
 facts AS (
-    UPDATE campaigns_contactfact f SET state = '{FactState.RELEASED}' FROM gone WHERE f.touch_ref = gone.id)
+    UPDATE campaigns_contactfact f SET state = '{FactState.RELEASED}'
+      FROM gone WHERE f.touch_ref = gone.id AND f.state = '{FactState.RESERVED}')
 SELECT count(*) FROM gone"""
 
 
