@@ -17,6 +17,6 @@ EMAIL_HOST = "127.0.0.1"
 TWILIO_API_URL = "http://127.0.0.1:9"
 TWILIO_ACCOUNT_SID = "AC00000000000000000000000000000001"
 TWILIO_AUTH_TOKEN = "tests-token"
-SEGMENTS_PER_SECOND: dict[str, float] = {}  # no contract: tests of pacing say their own
+SEGMENTS_PER_SECOND = {}  # no contract: tests of pacing say their own
 TWILIO_SENDER = "+33600000001"
 PUBLIC_BASE_URL = "http://testserver"
