@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from functools import partial
 
+from django.db.models import Q
+
 from campaigns.models import read_now, set_clock
 from outreach.enums import TouchStatus
 from outreach.models import Touch
@@ -12,7 +14,7 @@ from outreach.reconciliation import (
     release_expired_claims,
     resolve_touch,
 )
-from outreach.rules.retry import Resolution
+from outreach.rules.retry import LOOKUPS_BEFORE_RESEND, Resolution
 from tests.factories import make_user
 from tests.faults.harness import OperatorProcess, wait_until
 
@@ -49,6 +51,7 @@ def recover(operator: OperatorProcess, troubles: dict[str, float]) -> int:
         settle(minutes)
         assert_never_twice(operator)
     operator.behave(**dict.fromkeys(troubles, 0))
+    settle(20)  # an operator that answers: what it has is found
     decided = let_a_superviseur_decide()
     settle(5)
     settle(5)  # on a busy machine an answer may come too late even now: it is looked for
@@ -58,7 +61,9 @@ def recover(operator: OperatorProcess, troubles: dict[str, float]) -> int:
 
 def let_a_superviseur_decide() -> int:
     """The operator swears twice that it has none of them, or their senders died thrice: they are sent again."""
-    superviseur, left = make_user(), list(Touch.objects.filter(status__in=UNDECIDED).order_by("pk"))
+    superviseur = make_user()
+    is_sure = Q(status=TouchStatus.QUARANTINED) | Q(attempts__lookup_count__gte=LOOKUPS_BEFORE_RESEND)
+    left = list(Touch.objects.filter(is_sure, status__in=UNDECIDED).distinct().order_by("pk"))
     for touch in left:
         resolve_touch(touch=touch, decision=Resolution.RESEND, by=superviseur, now=read_now(), reason="Essai")
     return len(left)

@@ -59,6 +59,7 @@ def line(page: Page, number: int) -> Locator:
 
 
 def describe(page: Page) -> None:
+    page.wait_for_url("**/segment/add/")  # loaded whole: a change made before its script listens would be lost
     for number, (fact, comparison, value) in enumerate(ASKED, start=1):
         if number > 1:
             page.get_by_role("button", name="Ajouter une ligne").click()
