@@ -27,6 +27,15 @@ def _sends_alone_and_at_once(settings: Any, tmp_path: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _gateways_are_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process keeps its gateways: those of an earlier test would ask an operator that is gone."""
+    from outreach.channels import registry
+
+    monkeypatch.setattr(registry, "_providers", {})
+    monkeypatch.setattr(registry, "_former", {})
+
+
+@pytest.fixture(autouse=True)
 def _stop_buttons(request: pytest.FixtureRequest) -> None:
     """Transactional tests empty every table; the stop buttons and the fence must exist or nothing may be sent."""
     marker = request.node.get_closest_marker("django_db")
