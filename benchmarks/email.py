@@ -2,7 +2,7 @@
 
 Interleaved in one run; each ratio is the median of those of the pairs. Every letter has the size and the parts of ours;
 the mail server (``benchmarks.mail_sink``) is a process of its own that keeps nothing. The database is a test one,
-dropped at the end. ``pip install -r requirements/benchmarks.txt`` brings django-post_office; without it, that is said.
+dropped at the end. ``./dev bench email`` installs django-post_office first; without it, that is said.
 """
 
 import argparse
@@ -146,7 +146,7 @@ def measure(number: int, pairs: int, has_rival: bool) -> None:
         print(f"{name:<34}{median(measured):>7.0f}/s   {to_loop:5.2f} of the loop", end="")
         print(f"   {median(r / b for r, b in zip(measured, rival, strict=True)):5.2f} of post_office" if rival else "")
     if not has_rival:
-        print("django-post_office is not installed here: pip install -r requirements/benchmarks.txt")
+        print("django-post_office is not installed here: ./dev bench email")
 
 
 def main() -> None:

@@ -26,6 +26,10 @@ def main(arguments: list[str]) -> int:
         from config.local.quality import lock
 
         return lock(rest)
+    if command == "bench":
+        from config.local.benchmarks import bench
+
+        return bench(rest)
     options = parse(command, rest)
     if command == "faults":
         from config.local.faults import faults

@@ -148,12 +148,12 @@ class Postgres:
 
 
 @contextmanager
-def throwaway_server() -> Iterator[Postgres]:
+def throwaway_server(options: Mapping[str, str] = UNSAFE) -> Iterator[Postgres]:
     """A server of one's own for a test run: two runs at once never meet."""
     sweep_abandoned()
     folder = Path(tempfile.mkdtemp(prefix="aller-vers-test-"))
     folder.chmod(0o711)
-    server = Postgres(folder, options=UNSAFE)
+    server = Postgres(folder, options=options)
     try:
         server.start()
         yield server

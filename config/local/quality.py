@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Sequence
 
 from config.local import LOCAL, ROOT, LocalFailure
-from config.local.servers import python, test_database
+from config.local.servers import python, throwaway_database
 
 # Enough for Django to judge the production settings; reaches nothing.
 PRODUCTION = {
@@ -34,7 +34,7 @@ def check(names: Sequence[str]) -> int:
     if unknown:
         raise LocalFailure(f"Outil inconnu : {', '.join(sorted(unknown))} (connus : {', '.join(TOOLS)}).")
     LOCAL.mkdir(exist_ok=True)
-    with test_database() as reached:
+    with throwaway_database() as reached:
         failed = [name for name in names or TOOLS if not is_content(name, reached)]
     total = len(names or TOOLS)
     print(f"{total - len(failed)} passed, {len(failed)} failed" + (f" : {', '.join(failed)}" if failed else ""))

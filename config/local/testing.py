@@ -5,7 +5,7 @@ import shutil
 
 from config.local import LOCAL, ROOT
 from config.local.processes import Processes, call
-from config.local.servers import python, start_broker, test_database
+from config.local.servers import python, start_broker, throwaway_database
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
@@ -15,7 +15,7 @@ def run_tests(arguments: list[str]) -> int:
     LOCAL.mkdir(exist_ok=True)
     processes = Processes()
     try:
-        with test_database() as reached:
+        with throwaway_database() as reached:
             environment = {**os.environ, **reached, **start_broker(processes)}
             environment["DJANGO_SETTINGS_MODULE"] = "config.settings.test"
             command = python("-m", "pytest", *workers(arguments), *arguments)

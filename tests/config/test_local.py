@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from config.local import LocalFailure, processes, servers, testing
+from config.local.benchmarks import STAGES, bench
 from config.local.postgres import Postgres, is_last_user, socket_folder
 from config.local.processes import Processes, free_port, listens
 
@@ -132,6 +133,44 @@ def test_the_entry_script_is_up_to_date_only_for_the_very_file_installed() -> No
     script = runpy.run_path(str(ROOT / "dev"))
     assert script["fingerprint"]("dev") != script["fingerprint"]("local")
     assert str(script["VENV"]) in script["fingerprint"]("dev")
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "installed"),
+    [
+        ("", "local", ["local"]),
+        ("local", "local", []),
+        ("local", "dev", ["dev"]),
+        ("dev", "local", []),
+        ("benchmarks", "dev", []),
+        ("dev outdated", "local", ["dev"]),
+        ("benchmarks outdated", "dev", ["benchmarks"]),
+    ],
+)
+def test_the_entry_script_installs_no_less_than_what_is_there(
+    held: str, wanted: str, installed: list[str], tmp_path: Path
+) -> None:
+    prepare = runpy.run_path(str(ROOT / "dev"))["prepare"]
+    names, done = prepare.__globals__, []
+    names |= {"PYTHON": tmp_path / "python", "STAMP": tmp_path / "stamp", "create_venv": lambda: None}
+    names["install"] = lambda requirements: done.append(requirements.stem)
+    if held:
+        (tmp_path / "python").touch()
+        is_outdated = held.endswith(" outdated")
+        (tmp_path / "stamp").write_text(f"{held}\n" if is_outdated else names["fingerprint"](held))
+    prepare(wanted)
+    assert done == installed
+
+
+@pytest.mark.parametrize("arguments", [[], ["speed"], ["all", "--size"]])
+def test_a_measure_that_does_not_exist_is_refused(arguments: list[str]) -> None:
+    with pytest.raises(LocalFailure, match="import_population, segments"):
+        bench(arguments)
+
+
+def test_every_measure_has_its_command() -> None:
+    written = {path.stem for path in (ROOT / "benchmarks").glob("*.py") if "\ndef main()" in path.read_text()}
+    assert set(STAGES) == written - {"lean_operator", "mail_sink"}
 
 
 def test_the_entry_script_needs_nothing_installed() -> None:
