@@ -25,9 +25,11 @@ SPEED = float(os.environ.get("BELL_SPEED", "1"))
 
 # What people and operators say, and what stops a campaign, is short and waits behind nothing: neither a long sending,
 # nor the night, an import, or an operator asked a thousand questions. What is not named here goes to "default".
+# Refusals that come by polling alone are listened to here as well, by one process at most.
 LISTENING = (
     "apply_receipts",
     "receive_replies",
+    "poll_inbound",
     "read_bounces",
     "watch_campaigns",
     "release_expired_claims",

@@ -2,9 +2,11 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +17,7 @@ from campaigns.enums import Channel
 from outreach.channels.ports import FoundMessage, Gateway, InboundMessage, LookUpResult
 from outreach.channels.registry import gateway_of, gateways_of
 from outreach.enums import AttemptStatus, EventKind, TouchStatus
-from outreach.models import ProviderEvent, Reply
+from outreach.models import InboundPoll, ProviderEvent, Reply
 from outreach.rules.delivery import merge
 
 logger = logging.getLogger(__name__)
@@ -24,6 +26,7 @@ BATCH_SIZE = 64  # asked together; the worker that asks has other work
 ASKING_SECONDS = 20.0  # no batch begins later: who was not asked is at the next bell
 OVERLAP = timedelta(hours=1)  # a webhook may fail while later ones pass
 OLDEST_INBOUND = timedelta(days=7)
+INBOUND_LOCK = 4_204
 
 # Found by what is in flight (``touch_in_flight``): no index names the state of an attempt.
 # Asked at 30 minutes, then each time the silence has doubled, for two days. Leased by its own date, as look-ups are.
@@ -64,9 +67,11 @@ def poll_statuses(*, now: datetime, limit: int = 1_000) -> int:
 def poll_inbound(*, now: datetime) -> int:
     """Ask the operators for the messages that people wrote lately and keep those we never heard of; returns how many.
 
-    A message told by its webhook at the same moment is kept twice and answered once.
+    One caller at a time: another one asks nothing. A message told by its webhook at the same moment is kept twice and
+    answered once.
     """
-    return sum(_poll_inbound_of(gateway, now) for gateway in gateways_of(Channel.SMS))
+    with _only_asker() as is_alone:
+        return sum(_poll_inbound_of(gateway, now) for gateway in gateways_of(Channel.SMS)) if is_alone else 0
 
 
 def _ask_about(silent: Sequence[tuple[Any, ...]], now: datetime) -> int:
@@ -81,27 +86,42 @@ def _ask_about(silent: Sequence[tuple[Any, ...]], now: datetime) -> int:
     return len(events)
 
 
+@contextmanager
+def _only_asker() -> Iterator[bool]:
+    """Whether this session is the only one that asks, until the block ends or the process dies."""
+    is_alone = _rows("SELECT pg_try_advisory_lock(%(lock)s)", lock=INBOUND_LOCK)[0][0]
+    try:
+        yield is_alone
+    finally:
+        if is_alone and not connection.needs_rollback and connection.is_usable():
+            _rows("SELECT pg_advisory_unlock(%(lock)s)", lock=INBOUND_LOCK)
+
+
 def _poll_inbound_of(gateway: Gateway, now: datetime) -> int:
-    answer = gateway.list_inbound(max_age_seconds=_age_to_ask(gateway.name, now).total_seconds())
-    unheard = _unheard(gateway.name, answer.messages)
+    heard = partial(_heard, gateway.name)
+    answer = gateway.list_inbound(max_age_seconds=_age_to_ask(gateway.name, now).total_seconds(), known=heard)
+    known = heard([message.provider_ref for message in answer.messages])
+    unheard = [message for message in answer.messages if message.provider_ref not in known]
     ProviderEvent.objects.bulk_create(_inbound(gateway.name, message, now) for message in unheard)
+    if answer.is_answered and answer.is_whole:
+        InboundPoll.objects.update_or_create(provider=gateway.name, defaults={"heard_until": now})
     if unheard:
         logger.warning("inbound messages that no webhook told provider=%s count=%s", gateway.name, len(unheard))
     return len(unheard)
 
 
 def _age_to_ask(provider: str, now: datetime) -> timedelta:
-    last = ProviderEvent.objects.filter(kind=EventKind.INBOUND, provider=provider).order_by("-received_at").first()
-    silence = now - last.received_at if last else OLDEST_INBOUND
+    """Since all was last heard: what came since then by another way says nothing of what did not come."""
+    last = InboundPoll.objects.filter(provider=provider).first()
+    silence = now - last.heard_until if last else OLDEST_INBOUND
     return min(max(silence, timedelta()) + OVERLAP, OLDEST_INBOUND)
 
 
-def _unheard(provider: str, messages: Sequence[InboundMessage]) -> list[InboundMessage]:
-    refs = [message.provider_ref for message in messages]
+def _heard(provider: str, refs: Collection[str]) -> set[str]:
     heard: set[str] = set()
     for told in (ProviderEvent.objects.filter(kind=EventKind.INBOUND), Reply.objects.all()):
         heard |= set(told.filter(provider=provider, provider_ref__in=refs).values_list("provider_ref", flat=True))
-    return [message for message in messages if message.provider_ref not in heard]
+    return heard
 
 
 def _ask(provider: str, provider_ref: str) -> FoundMessage | None:

@@ -9,7 +9,16 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 
 from outreach.channels.letter import Letter, Letterhead
-from outreach.channels.ports import GIVEN_BACK, InboundResult, LookUpResult, OutgoingMessage, SendOutcome, SendResult
+from outreach.channels.ports import (
+    GIVEN_BACK,
+    InboundResult,
+    Known,
+    LookUpResult,
+    OutgoingMessage,
+    SendOutcome,
+    SendResult,
+    nothing_known,
+)
 from outreach.channels.real_addresses import refuse_real_address
 from outreach.channels.smtp import Connection, ConnectionPool
 from outreach.rules.smtp import CLOSING, Reply, Stage, judge_reply
@@ -58,7 +67,7 @@ class EmailGateway:
     def fetch_status(self, provider_ref: str) -> LookUpResult:
         return LookUpResult(is_answered=False)
 
-    def list_inbound(self, *, max_age_seconds: float) -> InboundResult:
+    def list_inbound(self, *, max_age_seconds: float, known: Known = nothing_known) -> InboundResult:
         """Nobody reads the sender's mailbox here; reports of failure come by ``outreach.bounce_files``."""
         return InboundResult(is_answered=False)
 

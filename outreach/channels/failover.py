@@ -13,10 +13,12 @@ from outreach.channels.ports import (
     GIVEN_BACK,
     Gateway,
     InboundResult,
+    Known,
     LookUpResult,
     OutgoingMessage,
     SendOutcome,
     SendResult,
+    nothing_known,
 )
 from outreach.rules.circuit import Circuit, weight_of
 
@@ -55,8 +57,8 @@ class WatchedGateway:
     def fetch_status(self, provider_ref: str) -> LookUpResult:
         return self.inner.fetch_status(provider_ref)
 
-    def list_inbound(self, *, max_age_seconds: float) -> InboundResult:
-        return self.inner.list_inbound(max_age_seconds=max_age_seconds)
+    def list_inbound(self, *, max_age_seconds: float, known: Known = nothing_known) -> InboundResult:
+        return self.inner.list_inbound(max_age_seconds=max_age_seconds, known=known)
 
     def is_ready(self) -> bool:
         """Whether new messages may go by it. One caller a minute asks an operator that was down; nothing is sent."""

@@ -8,10 +8,12 @@ from outreach.channels.ports import (
     FoundMessage,
     InboundMessage,
     InboundResult,
+    Known,
     LookUpResult,
     OutgoingMessage,
     SendOutcome,
     SendResult,
+    nothing_known,
 )
 from outreach.enums import AttemptStatus
 from outreach.rules.delivery import status_of
@@ -66,7 +68,7 @@ class FakeGateway:
         found = (FoundMessage(provider_ref, status, segments=1, word=self.word),) if is_known else ()
         return LookUpResult(is_answered=True, found=found)
 
-    def list_inbound(self, *, max_age_seconds: float) -> InboundResult:
+    def list_inbound(self, *, max_age_seconds: float, known: Known = nothing_known) -> InboundResult:
         return InboundResult(self.is_reachable, tuple(self.inbox) if self.is_reachable else ())
 
     def is_ready(self) -> bool:

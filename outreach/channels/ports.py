@@ -1,5 +1,6 @@
 """What a gateway is: it takes one message, calls one operator, and answers with data. It knows no model."""
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from math import inf
 from typing import Protocol
@@ -15,10 +16,12 @@ __all__ = [
     "Gateway",
     "InboundMessage",
     "InboundResult",
+    "Known",
     "LookUpResult",
     "OutgoingMessage",
     "SendOutcome",
     "SendResult",
+    "nothing_known",
 ]
 
 
@@ -93,10 +96,20 @@ class InboundMessage:
 
 @dataclass(frozen=True, slots=True)
 class InboundResult:
-    """``is_answered`` false: the operator could not be asked, or receives nothing."""
+    """``is_answered`` false: the operator could not be asked, or receives nothing. ``is_whole`` false: some were left,
+    for want of time or because they could not be read.
+    """
 
     is_answered: bool
     messages: tuple[InboundMessage, ...] = ()
+    is_whole: bool = True
+
+
+Known = Callable[[Collection[str]], Collection[str]]  # of these references, those that were kept already
+
+
+def nothing_known(references: Collection[str]) -> Collection[str]:
+    return ()
 
 
 class Gateway(Protocol):
@@ -118,8 +131,8 @@ class Gateway(Protocol):
     def fetch_status(self, provider_ref: str) -> LookUpResult:
         """Ask what became of a message that the operator took: one found, or none that it knows."""
 
-    def list_inbound(self, *, max_age_seconds: float) -> InboundResult:
-        """Ask for what people wrote to us since so long."""
+    def list_inbound(self, *, max_age_seconds: float, known: Known = nothing_known) -> InboundResult:
+        """Ask for what people wrote to us since so long; what is ``known`` need not be read again."""
 
     def is_ready(self) -> bool:
         """Whether the operator answers us and could take a message now. Nothing is sent by asking."""

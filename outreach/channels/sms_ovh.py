@@ -4,7 +4,9 @@ Source: the schema of ``/sms`` in OVHcloud's API 1.0 and its guide "API SMS Cook
 that OVHcloud may add (``noStopClause``): the text approved is the text sent, and it says itself how to refuse.
 """
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,10 +23,12 @@ from outreach.channels.ports import (
     FoundMessage,
     InboundMessage,
     InboundResult,
+    Known,
     LookUpResult,
     OutgoingMessage,
     SendOutcome,
     SendResult,
+    nothing_known,
 )
 from outreach.channels.real_addresses import refuse_real_address
 from outreach.enums import AttemptStatus
@@ -35,7 +39,8 @@ VALIDITY_MAX_MINUTES = 30  # longer, the operator's own queue could hold a messa
 CLOCK_MARGIN = timedelta(minutes=2)  # between our clock and the operator's
 TAG_LENGTH = 20  # what the operator keeps of a tag
 PENDING_LIMIT = 50  # jobs that a look-up reads one by one: they carry no tag
-INBOUND_LIMIT = 2_000  # read one by one as well
+READ_TOGETHER = 64  # messages of people, which are read one by one as well
+READING_SECONDS = 20.0  # no more of them are asked for later: the next call goes on
 UNREADABLE = (Unreadable, ValueError, TypeError, KeyError, AttributeError)
 UNANSWERED = (Refused, ClockUnknown, urllib3.exceptions.HTTPError, OSError, *UNREADABLE)
 
@@ -128,19 +133,40 @@ class OvhGateway:
         except UNANSWERED:
             return LookUpResult(is_answered=False)
 
-    def list_inbound(self, *, max_age_seconds: float) -> InboundResult:
-        """Ask for what people answered to the short number; a sender's name receives nothing."""
+    def list_inbound(self, *, max_age_seconds: float, known: Known = nothing_known) -> InboundResult:
+        """Ask for what people answered to the short number; a sender's name receives nothing. One that cannot be read
+        keeps no other waiting.
+        """
         if self.sender:
             return InboundResult(is_answered=False)
         oldest = datetime.now(UTC) - timedelta(seconds=max_age_seconds) - CLOCK_MARGIN
         since = {"creationDatetime.from": oldest.isoformat(timespec="seconds")}
         try:
-            numbers = self._api.get(f"{self._service}/incoming", **since)
-            latest = sorted(numbers, reverse=True)[:INBOUND_LIMIT]
-            written = [held for number in latest if (held := self._read("incoming", number))]
-            return InboundResult(is_answered=True, messages=tuple(_written(held) for held in written))
+            numbers = [str(number) for number in sorted(self._api.get(f"{self._service}/incoming", **since))]
         except UNANSWERED:
             return InboundResult(is_answered=False)
+        kept = set(known(numbers))
+        return self._read_inbound([number for number in numbers if number not in kept])
+
+    def _read_inbound(self, numbers: Sequence[str]) -> InboundResult:
+        messages: list[InboundMessage] = []
+        is_whole, stop_at = True, time.monotonic() + READING_SECONDS
+        with ThreadPoolExecutor(self.connections, thread_name_prefix="inbound") as pool:
+            for start in range(0, len(numbers), READ_TOGETHER):
+                if time.monotonic() >= stop_at:
+                    is_whole = False
+                    break
+                for asked in [pool.submit(self._read_written, one) for one in numbers[start : start + READ_TOGETHER]]:
+                    try:
+                        messages += asked.result()
+                    except UNANSWERED:
+                        is_whole = False
+        return InboundResult(is_answered=True, messages=tuple(messages), is_whole=is_whole)
+
+    def _read_written(self, number: str) -> list[InboundMessage]:
+        """One message; none when it does not exist any more."""
+        held = self._read("incoming", number)
+        return [InboundMessage(str(held["id"]), str(held["sender"] or ""), str(held["message"] or ""))] if held else []
 
     def is_ready(self) -> bool:
         """Whether it answers us and credits are left."""
@@ -226,7 +252,3 @@ def _found(held: Mapping[str, Any], *, is_pending: bool = False) -> FoundMessage
         segments=int(held["numberOfSms"] or 0),
         word=word,
     )
-
-
-def _written(held: Mapping[str, Any]) -> InboundMessage:
-    return InboundMessage(str(held["id"]), str(held["sender"] or ""), str(held["message"] or ""))

@@ -17,10 +17,12 @@ from outreach.channels.ports import (
     FoundMessage,
     InboundMessage,
     InboundResult,
+    Known,
     LookUpResult,
     OutgoingMessage,
     SendOutcome,
     SendResult,
+    nothing_known,
 )
 from outreach.channels.real_addresses import refuse_real_address
 from outreach.channels.twilio_messages import MessageLine
@@ -133,7 +135,7 @@ class TwilioGateway:
         except (Throttled, urllib3.exceptions.HTTPError, TwilioException, OSError, *UNREADABLE):
             return LookUpResult(is_answered=False)
 
-    def list_inbound(self, *, max_age_seconds: float) -> InboundResult:
+    def list_inbound(self, *, max_age_seconds: float, known: Known = nothing_known) -> InboundResult:
         """Ask for what was written to each of our numbers; to the whole account's when a Messaging Service does not
         say which are ours. A sender's name receives nothing.
         """

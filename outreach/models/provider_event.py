@@ -9,6 +9,20 @@ class ProviderEventQuerySet(models.QuerySet["ProviderEvent"]):
         return self.filter(applied_at=None)
 
 
+class InboundPoll(models.Model):
+    """Until when all that people wrote is known to us, by operator: what its own list said, read to its end."""
+
+    provider = models.CharField("opérateur", max_length=20, primary_key=True)
+    heard_until = models.DateTimeField("tout est connu jusqu’au")
+
+    class Meta:
+        verbose_name = "écoute d’un opérateur"
+        verbose_name_plural = "écoutes des opérateurs"
+
+    def __str__(self) -> str:
+        return self.provider
+
+
 class ProviderEvent(models.Model):
     """What an operator told us, raw, stored before we answered; applied later, in batches, by rank."""
 

@@ -66,7 +66,7 @@ def test_every_queue_has_a_worker(consumed: set[str]) -> None:
 
 def test_what_people_say_waits_behind_nothing_long() -> None:
     """Neither sending, the night, an import, nor an operator that answers slowly."""
-    short = {"apply_receipts", "receive_replies", "read_bounces", "watch_campaigns"}
+    short = {"apply_receipts", "receive_replies", "poll_inbound", "read_bounces", "watch_campaigns"}
     short |= {"release_expired_claims", "mark_crashed_attempts"}
     assert {name.rpartition(".")[2] for name in _our_tasks() if queue_of(name) == "listening"} == short
 

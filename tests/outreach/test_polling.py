@@ -7,12 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection
 from pytest_django import Settings
 
 from campaigns.models import Opposition
 from outreach import polling
 from outreach.channels.fake import FakeGateway
-from outreach.channels.ports import InboundMessage
+from outreach.channels.ports import InboundMessage, InboundResult, Known
 from outreach.channels.registry import use_gateway
 from outreach.dispatch import dispatch_due
 from outreach.enums import AttemptStatus
@@ -98,10 +99,54 @@ def test_how_far_back_it_is_asked(
     ages: list[float] = []
     listing = operator.list_inbound
 
-    def note(*, max_age_seconds: float) -> object:
+    def note(*, max_age_seconds: float, known: Known) -> object:
         ages.append(max_age_seconds)
         return listing(max_age_seconds=max_age_seconds)
 
     monkeypatch.setattr(operator, "list_inbound", note)
     poll_inbound(now=MORNING + timedelta(hours=silence))
     assert ages == [asked * 3600]
+
+
+def test_one_run_at_a_time_asks(operator: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator.inbox.append(InboundMessage("SMin", operator.sent[0].destination, "STOP"))
+    other = connection.copy()
+    with other.cursor() as elsewhere:
+        elsewhere.execute("SELECT pg_advisory_lock(%s)", [polling.INBOUND_LOCK])
+        assert poll_inbound(now=MORNING) == 0
+        elsewhere.execute("SELECT pg_advisory_unlock(%s)", [polling.INBOUND_LOCK])
+        assert poll_inbound(now=MORNING) == 1
+        elsewhere.execute("SELECT pg_try_advisory_lock(%s)", [polling.INBOUND_LOCK])
+        assert elsewhere.fetchone()[0], "it was kept"
+    other.close()
+
+
+def test_what_was_left_is_asked_for_again(operator: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator whose list was not read to its end is asked as far back, however recent what was read."""
+    poll_inbound(now=MORNING)
+    asked: list[float] = []
+    answers = [
+        InboundResult(is_answered=True, messages=(InboundMessage("SM1", "+33700000009", "STOP"),), is_whole=False),
+        InboundResult(is_answered=False),
+        InboundResult(is_answered=True),
+        InboundResult(is_answered=True),
+    ]
+
+    def listed(*, max_age_seconds: float, known: Known) -> InboundResult:
+        asked.append(max_age_seconds / 3600)
+        return answers[len(asked) - 1]
+
+    monkeypatch.setattr(operator, "list_inbound", listed)
+    for hours in (10, 11, 12, 13):
+        poll_inbound(now=MORNING + timedelta(hours=hours))
+    assert asked == [11, 12, 13, 2]
+
+
+def test_a_webhook_that_works_again_hides_nothing(operator: FakeGateway) -> None:
+    """Two failed, with the list; the next one passed."""
+    poll_inbound(now=MORNING)
+    later = MORNING + timedelta(hours=9)
+    ProviderEvent.objects.create(
+        provider="fake", kind="INBOUND", provider_ref="SM3", status="received", payload={}, received_at=later
+    )
+    assert polling._age_to_ask("fake", later) == timedelta(hours=10)

@@ -3,14 +3,17 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from outreach.channels.ovh_http import sign
+from outreach.channels import sms_ovh
+from outreach.channels.ovh_http import Refused, sign
 from outreach.channels.ports import OutgoingMessage, SendOutcome
 from outreach.channels.sms_ovh import OvhGateway, tag_of
 from outreach.enums import AttemptStatus
@@ -65,6 +68,45 @@ class TestOvhGateway(GatewayContract):
         assert (written.sender, written.body) == ("+33639980001", "STOP")
         assert not gateway.list_inbound(max_age_seconds=-3600).messages
         assert not replace(gateway, sender="Caf").list_inbound(max_age_seconds=60).is_answered
+
+    def test_only_what_is_not_known_is_read(self, gateway: OvhGateway, operator: RunningOperator) -> None:
+        for number in range(3):
+            operator.post("/__inbound__", **{"from": f"+3363998000{number}", "body": f"STOP {number}"})
+        first, *others = gateway.list_inbound(max_age_seconds=60).messages
+        read: list[str] = []
+        gateway._read_written = lambda number: read.append(number) or []  # type: ignore[method-assign,func-returns-value]
+        gateway.list_inbound(max_age_seconds=60, known=lambda numbers: {first.provider_ref})
+        assert sorted(read) == sorted(one.provider_ref for one in others)
+
+    def test_an_answer_that_cannot_be_read_hides_no_other(self, gateway: OvhGateway, operator: RunningOperator) -> None:
+        for number in range(3):
+            operator.post("/__inbound__", **{"from": f"+3363998000{number}", "body": f"STOP {number}"})
+        spoilt, *others = gateway.list_inbound(max_age_seconds=60).messages
+        read = gateway._read
+
+        def spoil(kind: str, key: object) -> Any:
+            if key == spoilt.provider_ref:
+                raise Refused(500, None)
+            return read(kind, key)
+
+        gateway._read = spoil  # type: ignore[method-assign]
+        answer = gateway.list_inbound(max_age_seconds=60)
+        assert (answer.is_answered, answer.is_whole, list(answer.messages)) == (True, False, others)
+
+    def test_many_answers_are_read_in_several_times(
+        self, gateway: OvhGateway, operator: RunningOperator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sms_ovh, "READ_TOGETHER", 2)
+        clock = count(step=15)
+        monkeypatch.setattr(sms_ovh, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+        for number in range(5):
+            operator.post("/__inbound__", **{"from": f"+3363998000{number}", "body": f"{number}"})
+        kept: set[str] = set()
+        for is_whole, number in ((False, 2), (False, 2), (True, 1)):
+            answer = gateway.list_inbound(max_age_seconds=60, known=kept.intersection)
+            assert (answer.is_whole, len(answer.messages)) == (is_whole, number)
+            kept |= {one.provider_ref for one in answer.messages}
+        assert len(kept) == 5
 
     def test_a_wrong_secret_alerts_and_loses_nobody(self, gateway: OvhGateway) -> None:
         result = replace(gateway, application_secret="wrong").send(make_message())
