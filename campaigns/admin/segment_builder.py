@@ -21,6 +21,7 @@ from campaigns.rules.criteria_rows import (
     read_form,
     write_tree,
 )
+from campaigns.rules.criteria_values import widget_of
 
 NOT_JSON = "Ce texte n’est pas du JSON : vérifiez les accolades, les virgules et les guillemets."
 NOT_ROWS = "Ces critères ne peuvent pas être montrés en lignes : ils restent en JSON, sans que rien en soit perdu."
@@ -73,6 +74,15 @@ def read_draft(data: QueryDict, catalogue: Catalogue) -> Draft:
         if (changed := apply_action(blocks, name)) is not None:
             return _by_rows(changed, catalogue, moved=True, focus=_place_to_go(name, changed))
     return _by_rows(blocks, catalogue, moved="refresh" in data)
+
+
+def asks_for_the_same_inputs(data: QueryDict, changed: str, catalogue: Catalogue) -> bool:
+    """Whether a comparison was chosen (``changed``: its id) that leaves the value of its row as it is being typed."""
+    row = changed.removeprefix("id_").removesuffix("-op")
+    if not changed.endswith("-op") or data.get(f"{row}-field") != data.get(f"{row}-was"):
+        return False
+    widget = widget_of(catalogue.get(data.get(f"{row}-field", "")), data.get(f"{row}-op", ""))
+    return bool(widget == data.get(f"{row}-widget"))
 
 
 def _by_rows(blocks: Blocks, catalogue: Catalogue, **more: Any) -> Draft:

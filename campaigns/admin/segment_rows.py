@@ -169,7 +169,7 @@ def _label(field: Field) -> str:
 
 def _operators(field: Field | None, chosen: str) -> list[Option]:
     if field is None:
-        return [Option(chosen, OPERATOR_LABELS.get(chosen, chosen), True)]
+        return [Option(chosen, OPERATOR_LABELS.get(chosen, chosen) or "…", True)]
     own = DATE_OPERATORS if field.type == FieldType.DATE else PUBLIC_OPERATORS.get(field.type, {})
     words = {**OPERATOR_LABELS, **own}
     known = [Option(op, words[op], op == chosen) for op in field.operators]

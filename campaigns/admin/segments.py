@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django_htmx.http import trigger_client_event
 
 from campaigns.admin.pages import GuardedAdmin, colleague, crumb, render_page
-from campaigns.admin.segment_builder import Draft, open_draft, read_draft
+from campaigns.admin.segment_builder import Draft, asks_for_the_same_inputs, open_draft, read_draft
 from campaigns.admin.segment_evolution import build_evolution
 from campaigns.admin.segment_results import doubt_size, preview_criteria, preview_draft, show_preview, show_results
 from campaigns.criteria_users import find_users_of_segment
@@ -86,6 +86,8 @@ class SegmentAdmin(GuardedAdmin):
             return self._render(request, segment, SegmentForm(instance=segment), draft, catalogue)
         draft = read_draft(request.POST, catalogue)
         if request.htmx:  # type: ignore[attr-defined]
+            if asks_for_the_same_inputs(request.POST, request.htmx.trigger or "", catalogue):  # type: ignore[attr-defined]
+                return HttpResponse(status=204)
             page = render(request, "segments/criteria.html", draft.describe(catalogue, with_problems=False))
             # A select that changed is heard by the results already; a button is not.
             return trigger_client_event(page, "criteria-changed", after="settle") if draft.moved else page

@@ -183,7 +183,7 @@ def read_form(data: Mapping[str, Sequence[str]], catalogue: Catalogue) -> Blocks
 
 
 def _posted_row(parts: dict[str, tuple[str, ...]], catalogue: Catalogue) -> Row:
-    code, op, before = (_first(parts.pop(name, ())) for name in ("field", "op", "was"))
+    code, op, before, _ = (_first(parts.pop(name, ())) for name in ("field", "op", "was", "widget"))
     negated = _first(parts.pop("not", ())) == "1"
     if code != before:  # another fact: what was typed for the former one means nothing here
         parts, op = {}, ""

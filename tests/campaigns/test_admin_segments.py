@@ -107,6 +107,14 @@ def test_htmx_gets_the_rows_alone() -> None:
     assert answer.content.decode().strip().startswith('<div id="criteria">')
 
 
+@pytest.mark.parametrize(("op", "was", "status"), [("lte", "age", 204), ("between", "age", 200), ("lte", "", 200)])
+def test_a_value_being_typed_is_not_drawn_anew_for_nothing(op: str, was: str, status: int) -> None:
+    """Letters typed between the question and its answer would be lost. An interval or another fact has other inputs."""
+    data = rows(("age", op, "3"), **{"row-0-0-widget": "number"}) | {"row-0-0-was": was}
+    headers = {"HX-Request": "true", "HX-Trigger": "id_row-0-0-op"}
+    assert sign_in(make_colleague(AGENT)).post(reverse(ADD), data, headers=headers).status_code == status
+
+
 def test_each_problem_stands_beside_its_row() -> None:
     client = sign_in(make_colleague(AGENT))
     data = rows(("children_count", "gte", "beaucoup"), ("age", "lte", "30"), _save="1")
