@@ -1,30 +1,34 @@
 """The nightly batch: who newly matches, which arm, which contacts, which calls. Resumable; run once a night.
 
 Each step stands in ``STEPS``, calls one story and returns what it counted. A step that is done is not done again;
-a step that fails leaves its sentence in the night's row and does not keep the others from running.
+a step that fails leaves its sentence in the night's row and does not keep the others from running; nor does a campaign
+that fails keep the others from being played.
 """
 
 import logging
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Max, Q
 
 from campaigns.audiences import AudienceDrifted, freeze_audience
 from campaigns.enums import CampaignStatus
 from campaigns.lifecycle import close_campaign, pause_campaign
 from campaigns.models import Campaign
+from campaigns.rules.criteria import InvalidCriteria
 from campaigns.segment_counts import record_segment_counts
 from outreach.attribution import attribute_outcomes
 from outreach.call_desk import build_call_list
 from outreach.enums import NightStatus, TouchStatus
 from outreach.models import Night, NightStep, Touch
-from outreach.planning import plan_wave, planning_lock
+from outreach.planning import WaveNotPlanned, plan_wave, planning_lock
 from outreach.receipts import apply_receipts
 from outreach.reconciliation import mark_crashed_attempts, release_expired_claims, reschedule_missed
 
@@ -32,7 +36,16 @@ logger = logging.getLogger(__name__)
 
 Counts = dict[str, int]
 NIGHT_LOCK = 4_201
+TOLD_WITHIN = timedelta(days=90)  # after its window, a closed campaign's régularisations may still come
 UNSETTLED = (TouchStatus.PLANNED, TouchStatus.CLAIMED, TouchStatus.SENDING, TouchStatus.UNCONFIRMED)
+
+
+@dataclass
+class PartlyDone(Exception):
+    """A step that was done for some campaigns only. ``problems``: a French sentence for each of the others."""
+
+    counts: Counts = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -101,16 +114,40 @@ def _run_step(night: Night, position: int, spec: StepSpec, now: datetime) -> Non
         return
     try:
         step.counts, step.problem = spec.run(night.on, now), ""
+    except PartlyDone as done:
+        step.counts, step.problem = done.counts, " ".join(done.problems)
     except Exception as error:
-        name = type(error).__name__
-        # The frames, never the message: a database error quotes the row.
-        frames = "".join(traceback.format_tb(error.__traceback__))
-        logger.error(
-            "night step failed night=%s step=%s error=%s\n%s", night.on, spec.name, type(error).__name__, frames
-        )
-        step.problem = f"L’étape a échoué ({name}). Elle reprendra à la prochaine exécution de la nuit."
+        _log_failure(error, f"night={night.on} step={spec.name}")
+        step.problem = f"L’étape a échoué ({type(error).__name__}). Elle reprendra à la prochaine exécution de la nuit."
     step.finished_at = now
     step.save(update_fields=["counts", "problem", "finished_at"])
+
+
+def _log_failure(error: Exception, where: str) -> None:
+    """The frames, never the message: a database error quotes the row."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("night step failed %s error=%s\n%s", where, type(error).__name__, frames)
+
+
+def _for_each(campaigns: Iterable[Campaign], act: Callable[[Campaign], Counts], counts: Counts) -> Counts:
+    """``counts`` and what each campaign adds to them. Raises ``PartlyDone`` at the end when some could not be done."""
+    done = PartlyDone(counts)
+    for campaign in campaigns:
+        try:
+            for name, number in act(campaign).items():
+                counts[name] = counts.get(name, 0) + number
+        except Exception as error:
+            _log_failure(error, f"campaign={campaign.pk}")
+            done.problems.append(_say_failure(campaign, error))
+    if done.problems:
+        raise done
+    return counts
+
+
+def _say_failure(campaign: Campaign, error: Exception) -> str:
+    if isinstance(error, InvalidCriteria | WaveNotPlanned):  # sentences of ours, without anybody's data
+        return f"Campagne « {campaign.name} » : {error}"
+    return f"La campagne « {campaign.name} » ({type(error).__name__}) reprendra à la prochaine exécution de la nuit."
 
 
 def _settle_yesterday(on: date, now: datetime) -> Counts:
@@ -123,12 +160,14 @@ def _settle_yesterday(on: date, now: datetime) -> Counts:
 
 
 def _close_finished(on: date, now: datetime) -> Counts:
-    closed = 0
-    for campaign in Campaign.objects.filter(status=CampaignStatus.RUNNING).order_by("pk"):
-        if _is_over(campaign, on):
-            close_campaign(campaign=campaign, now=now)
-            closed += 1
-    return {"campagnes closes": closed}
+    def close(campaign: Campaign) -> Counts:
+        if not _is_over(campaign, on):
+            return {}
+        close_campaign(campaign=campaign, now=now)
+        return {"campagnes closes": 1}
+
+    running = Campaign.objects.filter(status=CampaignStatus.RUNNING).order_by("pk")
+    return _for_each(running, close, {"campagnes closes": 0})
 
 
 def _is_over(campaign: Campaign, on: date) -> bool:
@@ -151,10 +190,8 @@ def _freeze_and_plan(on: date, now: datetime) -> Counts:
         "mises en pause": 0,
     }
     running = Campaign.objects.filter(status=CampaignStatus.RUNNING, starts_on__lte=on)
-    for campaign in running.select_related("plan").order_by("priority", "pk"):
-        for name, number in _play_campaign(campaign, on, now).items():
-            counts[name] = counts.get(name, 0) + number
-    return counts
+    by_priority = running.select_related("plan").order_by("priority", "pk")
+    return _for_each(by_priority, lambda campaign: _play_campaign(campaign, on, now), counts)
 
 
 def _play_campaign(campaign: Campaign, on: date, now: datetime) -> Counts:
@@ -190,8 +227,21 @@ def _prepare_calls(on: date, now: datetime) -> Counts:
 
 
 def _measure_outcomes(on: date, now: datetime) -> Counts:
-    running = Campaign.objects.filter(status__in=[CampaignStatus.RUNNING, CampaignStatus.PAUSED]).order_by("pk")
-    return {"résultats mis à jour": sum(attribute_outcomes(campaign=campaign, now=now) for campaign in running)}
+    """Of the campaigns that act, and of those that are closed while their régularisations are still being told."""
+    acting = [CampaignStatus.RUNNING, CampaignStatus.PAUSED]
+    launched = Campaign.objects.filter(status__in=[*acting, CampaignStatus.CLOSED]).annotate(
+        last_night=Max("audiences__night_on", filter=Q(audiences__superseded_at=None))
+    )
+    return _for_each(
+        (each for each in launched.order_by("pk") if each.status in acting or _is_still_told(each, on)),
+        lambda campaign: {"résultats mis à jour": attribute_outcomes(campaign=campaign, now=now)},
+        {"résultats mis à jour": 0},
+    )
+
+
+def _is_still_told(campaign: Any, on: date) -> bool:
+    last: date | None = campaign.last_night
+    return last is not None and last + timedelta(days=campaign.window_days) + TOLD_WITHIN >= on
 
 
 def _count_segments(on: date, _now: datetime) -> Counts:

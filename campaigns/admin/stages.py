@@ -100,7 +100,10 @@ SENTENCES = {
         "En pause : plus rien ne part pour elle.",
         "Un superviseur la reprend, ou la renvoie à son auteur si elle doit changer.",
     ),
-    CampaignStatus.CLOSED: ("Close : sa fenêtre est passée.", "Lisez son bilan."),
+    CampaignStatus.CLOSED: (
+        "Close : plus rien ne part pour elle.",
+        "Lisez son bilan : ce qui est arrivé dans sa fenêtre y entre encore.",
+    ),
     CampaignStatus.CANCELLED: ("Annulée.", "Elle ne peut plus être lancée."),
 }
 

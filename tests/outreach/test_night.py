@@ -8,10 +8,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from campaigns.enums import CampaignStatus, PlanMode
-from campaigns.models import Audience
+from campaigns.lifecycle import close_campaign, current_fingerprint
+from campaigns.models import Audience, Campaign, RegularisationKind
 from outreach import night as night_module
 from outreach.enums import NightStatus, TouchStatus
-from outreach.models import Night, NightStep, Touch
+from outreach.models import Night, NightStep, Outcome, Regularisation, RegularisationImport, Touch
 from outreach.night import StepSpec, run_due_night, run_night
 from tests.factories import NIGHT, NOW, make_allocataires, make_plan, make_running_campaign
 
@@ -84,6 +85,73 @@ def test_a_drift_pauses_the_campaign_and_not_the_night() -> None:
     assert counts_of(night, "freeze")["mises en pause"] == 1
     assert night.status == NightStatus.DONE
     assert not Audience.objects.exists()
+
+
+def make_unreadable(campaign: Campaign) -> Campaign:
+    """A field that was removed since the approval: nobody can be designated any more."""
+    campaign.criteria = {"all": [{"field": "extra.disparu", "op": "eq", "value": True}]}
+    campaign.approved_fingerprint = current_fingerprint(campaign)
+    campaign.save()
+    return campaign
+
+
+def test_a_campaign_that_cannot_be_played_does_not_keep_the_others_from_it(caplog: pytest.LogCaptureFixture) -> None:
+    make_allocataires(3)
+    broken = make_unreadable(make_running_campaign(expected_size=3, starts_on=NIGHT, priority=1))
+    sound = make_running_campaign(expected_size=3, starts_on=NIGHT, priority=2)
+    night = run_night(on=NIGHT, now=NOW)
+    assert sound.audiences.count() == 1
+    assert Touch.objects.filter(campaign=sound).count() == 3
+    step = night.steps.get(name="freeze")
+    assert step.counts["ciblés"] == 3
+    assert f"« {broken.name} »" in step.problem
+    assert "n’existe plus" in step.problem
+    assert night.status == NightStatus.PROBLEM
+    assert f"campaign={broken.pk}" in caplog.text
+    again = run_night(on=NIGHT, now=NOW)
+    assert (again.status, Touch.objects.count()) == (NightStatus.PROBLEM, 3), "played once, told every time"
+
+
+def test_a_campaign_whose_results_fail_keeps_none_from_being_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_allocataires(2)
+    first, second = (make_running_campaign(expected_size=2, starts_on=NIGHT) for _ in range(2))
+    measured: list[int] = []
+
+    def measure(*, campaign: Campaign, now: datetime) -> int:
+        if campaign == first:
+            raise RuntimeError("secret")
+        measured.append(campaign.pk)
+        return 1
+
+    monkeypatch.setattr(night_module, "attribute_outcomes", measure)
+    night = run_night(on=NIGHT, now=NOW)
+    step = night.steps.get(name="outcomes")
+    assert measured == [second.pk]
+    assert step.counts == {"résultats mis à jour": 1}
+    assert f"« {first.name} » (RuntimeError)" in step.problem
+    assert "secret" not in step.problem
+
+
+def test_a_closed_campaign_is_measured_until_its_feeds_can_have_told_its_window() -> None:
+    """Closed before its time, or closed at its end before the last régularisations were told: its bilan goes on."""
+    kind = RegularisationKind.objects.create(code="FAIT", label="Fait", stage="ABOUTI")
+    (person,) = make_allocataires(1)
+    campaign = make_running_campaign(expected_size=1, starts_on=NIGHT, window_days=10)
+    campaign.plan.expected_kinds.add(kind)
+    run_night(on=NIGHT, now=NOW)
+    close_campaign(campaign=campaign, now=NOW + timedelta(days=1))
+    source = RegularisationImport.objects.create(file_name="f.csv", as_of=NIGHT, imported_at=NOW)
+    Regularisation.objects.create(
+        allocataire=person, kind=kind, occurred_on=NIGHT + timedelta(days=9), source=source
+    )  # fmt: skip
+    run_night(on=NIGHT + timedelta(days=40), now=NOW + timedelta(days=40))
+    assert Outcome.objects.get().settled_on == NIGHT + timedelta(days=9)
+    Regularisation.objects.create(
+        allocataire=person, kind=kind, occurred_on=NIGHT + timedelta(days=8), source=source
+    )  # fmt: skip
+    late = 10 + night_module.TOLD_WITHIN.days + 1
+    run_night(on=NIGHT + timedelta(days=late), now=NOW + timedelta(days=late))
+    assert Outcome.objects.get().settled_on == NIGHT + timedelta(days=9), "too late to change a bilan"
 
 
 def test_a_nightly_campaign_takes_who_newly_matches() -> None:
