@@ -29,7 +29,7 @@ class StillClosed(Exception):
 
 @dataclass
 class Recovery:
-    """What was given back to the database, in contacts. ``quarantined``: nobody knows, the journal being lost."""
+    """What was given back to the database, in contacts. ``quarantined``: nobody knows, the journal having a gap."""
 
     oppositions: int = 0
     uncertain: int = 0  # left since the backup
@@ -55,14 +55,17 @@ def recover_departures(*, now: datetime) -> Recovery:
         raise StillClosed("Les envois sont ouverts : il n’y a rien à rapprocher.")
     done = Recovery(oppositions=replay_journal(now=now).restored)
     lines = _last_lines()
-    if lines is None or (lines[-1].seq if lines else 0) < fence.known_seq:
+    is_whole = lines is not None and (lines[-1].seq if lines else 0) >= fence.known_seq
+    last = fence.known_seq
+    for chunk in _chunks(read_lines(after=last) if lines else iter(())):
+        is_whole = is_whole and chunk[-1].seq == last + len(chunk)  # else lines miss: erased since, or lost
+        last = chunk[-1].seq
+        uncertain, kept, unknown = _execute(sql.RECOVER, now=now, **_columns(chunk))[0]
+        done.uncertain += uncertain
+        done.kept_aside += kept
+        done.unknown += unknown
+    if not is_whole:
         done.quarantined = _execute(sql.QUARANTINE_DUE, now=now)[0][0]
-    if lines:
-        for chunk in _chunks(read_lines(after=fence.known_seq)):
-            uncertain, kept, unknown = _execute(sql.RECOVER, now=now, **_columns(chunk))[0]
-            done.uncertain += uncertain
-            done.kept_aside += kept
-            done.unknown += unknown
     done.confirmed = _ask_operators(now)
     Fence.objects.filter(pk=fence.pk).update(recovered_at=now)
     logger.warning("restore recovered %s", done)

@@ -167,6 +167,23 @@ def test_a_missing_journal_closes_and_leaves_nothing_to_chance(operator: FakeGat
     assert may_send(now=LATER)
 
 
+def test_a_backup_older_than_the_journal_leaves_nothing_to_chance(operator: FakeGateway, settings: Any) -> None:
+    """Its first lines were erased, being older than any backup that is kept."""
+    make_wave(size=30)
+    backup = Backup()
+    send_only(10)
+    send_only(10)
+    backup.restore()
+    assert not may_send(now=LATER)
+    lines = settings.SENDING_JOURNAL.read_bytes().splitlines(keepends=True)
+    settings.SENDING_JOURNAL.write_bytes(b"".join(lines[len(lines) // 2 :]))
+    done = recover_departures(now=LATER)
+    assert (done.uncertain, done.quarantined) == (10, 20)
+    reopen_sending(by=make_user(), now=LATER)
+    set_clock(LATER)
+    assert send().attempts == 0
+
+
 def test_a_spoilt_journal_closes_and_is_set_aside(operator: FakeGateway, settings: Any) -> None:
     make_wave(size=5)
     send()
