@@ -75,14 +75,14 @@ _DONE = {
 }
 
 _AMOUNTS = """
-SELECT v.nature, arm, v.any_amount, v.first_amount
+SELECT campaign_id, v.nature, arm, v.any_amount, v.first_amount
   FROM person
  CROSS JOIN LATERAL (VALUES
        (%(monthly)s, any_monthly, amount_monthly),
        (%(arrears)s, any_arrears, amount_arrears),
        (%(overpayment)s, any_overpayment, amount_overpayment)) v (nature, any_amount, first_amount)
  WHERE exclusion = '' AND v.any_amount IS NOT NULL
- ORDER BY v.nature, arm, v.any_amount, v.first_amount
+ ORDER BY v.nature, campaign_id, arm, v.any_amount, v.first_amount
 """
 
 _ADDRESSES = """
@@ -172,8 +172,8 @@ def read_places(campaigns: Sequence[int], stage: str, knowing: Sequence[int]) ->
 
 def read_amounts(campaigns: Sequence[int]) -> list[Amount]:
     return [
-        Amount(nature, arm, float(value), None if first is None else float(first))
-        for nature, arm, value, first in _rows(_PERSON + _AMOUNTS, campaigns)
+        Amount(campaign, nature, arm, float(value), None if first is None else float(first))
+        for campaign, nature, arm, value, first in _rows(_PERSON + _AMOUNTS, campaigns)
     ]
 
 

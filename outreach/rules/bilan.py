@@ -9,7 +9,7 @@ from typing import Any
 from outreach.rules import figures
 from outreach.rules.statistics import Interval, NumberNeeded, Sample, wilson
 
-DEFINITIONS_VERSION = 1
+DEFINITIONS_VERSION = 2
 DEFINITIONS = {
     "TARGETED": "Personnes que le segment désignait la nuit du gel, avant toute exclusion.",
     "EXCLUDED": "Personnes ciblées laissées de côté. Une seule raison par personne : la première qui s’applique.",
@@ -38,7 +38,8 @@ DEFINITIONS = {
     "EUROS": (
         "Les montants mensuels, les rappels et les indus ne s’additionnent jamais entre eux. L’estimation est la "
         "différence de moyenne par personne tirée (les personnes sans montant comptent pour 0), multipliée par le "
-        "nombre de personnes à contacter ; son intervalle est obtenu par rééchantillonnage."
+        "nombre de personnes à contacter ; sur plusieurs campagnes, la somme de ces produits pour celles qui ont des "
+        "témoins. Son intervalle est obtenu par rééchantillonnage."
     ),
     "CURVE": "Part cumulée des personnes d’un bras, par nombre de jours depuis la nuit du lancement de leur vague.",
     "REACH": "Adresses d’après le fichier d’aujourd’hui ; contacts d’après le registre des envois et des appels.",

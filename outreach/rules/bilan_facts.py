@@ -75,6 +75,7 @@ class Place:
 class Amount:
     """Euros of a person; ``first``: in the window of her first membership."""
 
+    campaign: int
     nature: str
     arm: str
     value: float
@@ -158,6 +159,10 @@ class CampaignFacts:
 
     def expects(self, nature: str) -> bool:
         return any(feed.nature == nature for feed in self.feeds)
+
+    def drawn(self, *, is_control: bool) -> int:
+        """People drawn as témoins, or to be contacted."""
+        return sum(g.people for g in self.groups if g.is_retained and g.is_control == is_control)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from campaigns.enums import CONTROL_ARM, AmountNature, OutcomeStage
 from outreach.rules import figures
 from outreach.rules.bilan import Comparison, Effect, Euros, Stratum, rate_of
 from outreach.rules.bilan_facts import STAGES, CampaignFacts, Facts
-from outreach.rules.resampling import Amounts, bootstrap_difference
+from outreach.rules.resampling import Amounts, bootstrap_strata
 from outreach.rules.statistics import (
     Interval,
     NumberNeeded,
@@ -93,35 +93,56 @@ def _stratum(campaign: CampaignFacts, stage: str) -> Stratum:
 
 
 def comparisons_of(facts: Facts) -> tuple[Comparison, ...]:
-    """Each contact arm against the témoins, then the contact arms between themselves, on the principal stage."""
-    stage = facts.principal_stage
-    samples = {code: _arm_sample(facts, stage, code) for code in (*facts.arms, CONTROL_ARM)}
-    samples = {code: sample for code, sample in samples.items() if sample.size}
-    contact = [code for code in samples if code != CONTROL_ARM]
+    """Each contact arm against the témoins, then the contact arms between themselves, on the principal stage.
+
+    Over a programme: in the campaigns that have both arms, each compared with itself.
+    """
+    labels = {**facts.arms, CONTROL_ARM: "Témoins"}
+    contact = [code for code in facts.arms if any(_arm_sample(c, facts, code).size for c in _knowing(facts))]
     if len(contact) < 2:
         return ()
-    pairs = [(code, CONTROL_ARM) for code in contact if CONTROL_ARM in samples] + list(combinations(contact, 2))
-    found = {f"{a}/{b}": p_value(samples[a], samples[b]) for a, b in pairs}
-    adjusted = holm({name: p for name, p in found.items() if p is not None})
-    labels = {**facts.arms, CONTROL_ARM: "Témoins"}
+    pairs = [(code, CONTROL_ARM) for code in contact] + list(combinations(contact, 2))
+    found = {pair: strata for pair in pairs if (strata := _arm_strata(facts, *pair))}
+    compared = {pair: _compare(strata) for pair, strata in found.items()}
+    adjusted = holm({"/".join(pair): p for pair, (_, _, p) in compared.items() if p is not None})
     return tuple(
-        _comparison((labels[a], labels[b]), samples[a], samples[b], adjusted.get(f"{a}/{b}")) for a, b in pairs
+        _comparison((labels[pair[0]], labels[pair[1]]), *figures_of_pair, adjusted.get("/".join(pair)))
+        for pair, figures_of_pair in compared.items()
     )
 
 
-def _comparison(labels: tuple[str, str], first: Sample, second: Sample, adjusted: float | None) -> Comparison:
-    difference, interval = first.rate - second.rate, newcombe(first, second)
+def _comparison(
+    labels: tuple[str, str], difference: float, interval: Interval | None, p: float | None, adjusted: float | None
+) -> Comparison:
     text = f"{labels[0]} contre {labels[1]} : {figures.write_points(difference)}"
     if interval:
         text += f" ({figures.write_points_interval(interval)})"
     if adjusted is not None:
         text += f", {figures.write_p(adjusted)} après correction"
-    return Comparison(labels[0], labels[1], difference, interval, p_value(first, second), adjusted, text)
+    return Comparison(labels[0], labels[1], difference, interval, p, adjusted, text)
 
 
-def _arm_sample(facts: Facts, stage: str, arm: str) -> Sample:
-    groups = [g for c in facts.knowing(stage) for g in c.groups if g.is_retained and g.arm == arm]
-    return Sample(sum(g.did_first(stage) for g in groups), sum(g.people for g in groups))
+def _compare(strata: Sequence[tuple[Sample, Sample]]) -> tuple[float, Interval | None, float | None]:
+    """Difference, interval and p value; Mantel-Haenszel's over several campaigns."""
+    pooled = mantel_haenszel(strata) if len(strata) > 1 else None
+    if pooled:
+        return pooled.difference, pooled.interval, pooled.p_value
+    first, second = strata[0]
+    return first.rate - second.rate, newcombe(first, second), p_value(first, second)
+
+
+def _knowing(facts: Facts) -> tuple[CampaignFacts, ...]:
+    return facts.knowing(facts.principal_stage)
+
+
+def _arm_strata(facts: Facts, first: str, second: str) -> list[tuple[Sample, Sample]]:
+    pairs = [(_arm_sample(c, facts, first), _arm_sample(c, facts, second)) for c in _knowing(facts)]
+    return [(one, two) for one, two in pairs if one.size and two.size]
+
+
+def _arm_sample(campaign: CampaignFacts, facts: Facts, arm: str) -> Sample:
+    groups = [g for g in campaign.groups if g.is_retained and g.arm == arm]
+    return Sample(sum(g.did_first(facts.principal_stage) for g in groups), sum(g.people for g in groups))
 
 
 def euros_of(facts: Facts) -> tuple[Euros, ...]:
@@ -136,12 +157,13 @@ def euros_of(facts: Facts) -> tuple[Euros, ...]:
 
 def _euros(facts: Facts, nature: str) -> Euros:
     observed = [a.value for a in facts.amounts if a.nature == nature and a.arm != CONTROL_ARM]
-    persons = facts.people(lambda g: g.is_retained and not g.is_control)
+    strata = _amount_strata(facts, nature)
+    persons = sum(treated.size for treated, _ in strata)
     difference = interval = None
-    if facts.has_control and any(a.nature == nature for a in facts.amounts):
-        treated, control = _drawn(facts, nature, is_control=False), _drawn(facts, nature, is_control=True)
-        difference = treated.mean_per_person - control.mean_per_person
-        interval = bootstrap_difference(treated, control)
+    if strata and any(a.nature == nature for a in facts.amounts):
+        gains = (treated.size * (treated.mean_per_person - control.mean_per_person) for treated, control in strata)
+        difference, interval = sum(gains) / persons, bootstrap_strata(strata)
+    everybody = facts.people(lambda g: g.is_retained and not g.is_control)
     return Euros(
         nature=nature,
         label=AmountNature(nature).label,
@@ -153,21 +175,39 @@ def _euros(facts: Facts, nature: str) -> Euros:
         difference_interval=interval,
         estimate=None if difference is None else difference * persons,
         estimate_interval=Interval(interval.low * persons, interval.high * persons) if interval else None,
-        text=_euros_text(nature, observed, difference, interval, persons),
+        text=_euros_text(nature, observed, difference, interval, persons, is_partial=persons < everybody),
     )
 
 
-def _drawn(facts: Facts, nature: str, *, is_control: bool) -> Amounts:
+def _amount_strata(facts: Facts, nature: str) -> list[tuple[Amounts, Amounts]]:
+    """(treated, témoins) of each campaign that can show such an amount and has both: each is compared with itself."""
+    received = {a.campaign for a in facts.amounts if a.nature == nature}
+    return [
+        (_drawn(facts, nature, campaign, is_control=False), _drawn(facts, nature, campaign, is_control=True))
+        for campaign in facts.campaigns
+        if (campaign.pk in received or campaign.expects(nature))
+        and campaign.drawn(is_control=True)
+        and campaign.drawn(is_control=False)
+    ]
+
+
+def _drawn(facts: Facts, nature: str, campaign: CampaignFacts, *, is_control: bool) -> Amounts:
     values = [
         a.first
         for a in facts.amounts
-        if a.nature == nature and (a.arm == CONTROL_ARM) == is_control and a.first is not None
+        if (a.campaign, a.nature, a.arm == CONTROL_ARM) == (campaign.pk, nature, is_control) and a.first is not None
     ]
-    return Amounts(values, facts.people(lambda g: g.is_retained and g.is_control == is_control))
+    return Amounts(values, campaign.drawn(is_control=is_control))
 
 
 def _euros_text(
-    nature: str, observed: Sequence[float], difference: float | None, interval: Interval | None, persons: int
+    nature: str,
+    observed: Sequence[float],
+    difference: float | None,
+    interval: Interval | None,
+    persons: int,
+    *,
+    is_partial: bool,
 ) -> str:
     if not observed:
         return f"Montant {figures.UNKNOWN}."
@@ -178,7 +218,10 @@ def _euros_text(
     )
     if difference is None:
         return f"{text}. Montants observés, sans témoins pour dire ce que la campagne a changé."
-    text += f". Effet estimé : {figures.write_euros(difference * persons)}{unit} pour les personnes à contacter"
+    whom = "les personnes à contacter"
+    if is_partial:
+        whom = f"les {figures.write_count(persons)} personnes à contacter des campagnes qui ont des témoins"
+    text += f". Effet estimé : {figures.write_euros(difference * persons)}{unit} pour {whom}"
     if interval is None:
         return f"{text} ; trop peu de montants pour un intervalle."
     low, high = (figures.write_euros(edge * persons) for edge in (interval.low, interval.high))

@@ -34,11 +34,24 @@ def bootstrap_difference(treated: Amounts, control: Amounts, *, seed: int = 1) -
 
     None when an arm has fewer than ``FEWEST_AMOUNTS`` amounts.
     """
-    if min(len(treated.values), len(control.values)) < FEWEST_AMOUNTS:
+    return bootstrap_strata([(treated, control)], seed=seed)
+
+
+def bootstrap_strata(strata: Sequence[tuple[Amounts, Amounts]], *, seed: int = 1) -> Interval | None:
+    """The same over (treated, control) strata, each difference weighing as many people as were drawn to be contacted.
+
+    None when there are fewer than ``FEWEST_AMOUNTS`` amounts of either side in all.
+    """
+    if min(sum(len(side.values) for side in sides) for sides in zip(*strata, strict=True)) < FEWEST_AMOUNTS:
         return None
     random = Random(seed)  # noqa: S311 - a reproducible simulation, not a secret
-    draw_treated, draw_control = _Resampler(treated, random), _Resampler(control, random)
-    differences = sorted(draw_treated.mean() - draw_control.mean() for _ in range(REPLICATES))
+    people = sum(treated.size for treated, _ in strata)
+    drawn = [
+        (treated.size / people, _Resampler(treated, random), _Resampler(control, random)) for treated, control in strata
+    ]
+    differences = sorted(
+        sum(weight * (treated.mean() - control.mean()) for weight, treated, control in drawn) for _ in range(REPLICATES)
+    )
     edge = int(REPLICATES * 0.025)
     return Interval(differences[edge], differences[REPLICATES - 1 - edge])
 
@@ -50,10 +63,12 @@ class _Resampler:
         self._values, self._size, self._random = amounts.values, amounts.size, random
         count = len(self._values)
         self._share = count / self._size
-        self._mean = sum(self._values) / count
-        self._deviation = (sum((v - self._mean) ** 2 for v in self._values) / count) ** 0.5
+        self._mean = sum(self._values) / count if count else 0.0
+        self._deviation = (sum((v - self._mean) ** 2 for v in self._values) / count) ** 0.5 if count else 0.0
 
     def mean(self) -> float:
+        if not self._values:
+            return 0.0
         count = self._count()
         if count > _MANY:
             return self._random.gauss(count * self._mean, count**0.5 * self._deviation) / self._size
