@@ -117,6 +117,12 @@ def _check(delivery: Delivery, today: date) -> None:
         raise ListRefused("La date de la liste est dans le futur : indiquer le jour où elle a été établie.")
     if holds_nir(delivery.name) or holds_nir(delivery.origin):
         raise ListRefused("Un nom ou une origine ne peut pas contenir un numéro de sécurité sociale.")
+    alike = ImportedList.objects.filter(code=delivery.code).first()
+    if alike and alike.name.casefold() != delivery.name.strip().casefold():
+        raise ListRefused(
+            f"Ce nom est trop proche de celui de la liste « {alike.name} » pour l’en distinguer : rien n’a été changé. "
+            "Reprendre exactement ce nom pour la remplacer, ou en choisir un autre dont le début diffère."
+        )
     later = ImportedList.objects.in_use().filter(code=delivery.code, as_of__gt=delivery.as_of).first()
     if later:
         raise ListRefused(

@@ -64,6 +64,26 @@ def test_every_line_is_accounted_for_and_the_same_file_changes_nothing(tmp_path:
 
 
 @pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Liste nationale de datamining PPA, trimestre 1", "Liste nationale de datamining PPA, trimestre 2"),
+        ("Quotient A+", "Quotient A"),
+        ("Étudiants", "Etudiants"),
+    ],
+)
+def test_a_name_that_only_resembles_another_does_not_replace_its_people(tmp_path: Path, name: str, other: str) -> None:
+    """Campaigns under way designate the first one by its code."""
+    first, second = people(2)
+    done = deliver(tmp_path, "matricule\n0000001\n", Delivery(name, "Cnaf", NIGHT))
+    with pytest.raises(ListRefused, match="trop proche"):
+        deliver(tmp_path, "matricule\n0000002\n", Delivery(other, "Cnaf", NIGHT))
+    done.refresh_from_db()
+    assert (done.name, members(done.code)) == (name, {first.pk})
+    again = deliver(tmp_path, "matricule\n0000002\n", Delivery(f" {name.upper()}", "Cnaf", NIGHT))
+    assert (again.pk, members(done.code)) == (done.pk, {second.pk}), "the same name, whatever its capitals"
+
+
+@pytest.mark.parametrize(
     ("text", "delivery", "said"),
     [
         ("", PPA, "vide"),
