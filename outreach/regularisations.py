@@ -20,6 +20,8 @@ from outreach.models import RegularisationImport
 from outreach.rules.regularisation_lines import ReadLine, read_layout, read_line
 
 REPORTED_LINES = 1_000  # rejected lines kept with their reason; all are counted
+# Beyond these shares of its lines (unreadable, of unknown people), a file is no complete account of what was done.
+LOST_SHARE, UNKNOWN_SHARE = 0.01, 0.5
 UNKNOWN_PERSON = "Ce matricule n’est pas dans la population importée."
 
 
@@ -33,6 +35,8 @@ class _Intake:
     def __init__(self) -> None:
         self.read_count = 0
         self.rejected_count = 0
+        self.lost_count = 0  # unreadable, of a kind that may be one of ours
+        self.unknown_count = 0
         self.rejected: list[tuple[int, str, str]] = []  # line, column, reason: the first that will be reported
         self.kinds: set[str] = set()
 
@@ -42,7 +46,12 @@ class _Intake:
             self.rejected.append((line, column, reason))
 
     def covered(self, declared: Collection[str] | None, known: frozenset[str]) -> frozenset[str]:
-        """The kinds that this file makes fresh: declared, else mentioned; all of them when it has no line at all."""
+        """The kinds that this file makes fresh: declared, else mentioned; all of them when it has no line at all.
+
+        None when much of it is lost: people who have done it would pass for not having.
+        """
+        if self.lost_count > LOST_SHARE * self.read_count or self.unknown_count > UNKNOWN_SHARE * self.read_count:
+            return frozenset()
         if declared is not None:
             return known & set(declared) | self.kinds
         return frozenset(self.kinds) if self.read_count else known
@@ -107,6 +116,7 @@ def _read_lines(
             line = read(cells)
         except InvalidLine as refusal:
             intake.reject(number, refusal.column, refusal.reason)
+            intake.lost_count += refusal.column != "type"
         else:
             intake.kinds.add(line.kind)
             yield number, line
@@ -128,6 +138,7 @@ def _reject_unknown_people(cursor: CursorWrapper, intake: _Intake) -> None:
         "DELETE FROM regularisation_staging s"
         " WHERE NOT EXISTS (SELECT FROM campaigns_allocataire p WHERE p.matricule = s.matricule) RETURNING line"
     )
+    intake.unknown_count = cursor.rowcount
     for (line,) in sorted(cursor.fetchall()):
         intake.reject(line, "matricule", UNKNOWN_PERSON)
 

@@ -185,6 +185,23 @@ def test_a_file_is_fresh_for_the_kinds_it_mentions_or_declares(tmp_path, people)
     assert not unusable.kinds.exists()
 
 
+@pytest.mark.parametrize("bad", ["{0};PPA;32/01/2026;", "9999999;PPA;01/03/2026;"])
+def test_a_file_of_which_much_is_lost_makes_nothing_fresh(tmp_path, people, bad):
+    """Zeros eaten, dates of another format: those who did it are not known, and would be contacted."""
+    good, wrong = f"{people[0]};PPA;01/03/2026;\n", bad.format(people[1]) + "\n"
+    done = bring(tmp_path, f"{HEADER}\n{good}{wrong * 2}")
+    assert (done.created_count, done.rejected_count) == (1, 2)
+    assert not done.kinds.exists()
+    assert not bring(tmp_path, f"{HEADER}\n{good}{wrong * 2}", kinds=["PPA", "ASF"]).kinds.exists()
+
+
+def test_a_few_people_of_elsewhere_and_other_kinds_do_not_make_a_file_incomplete(tmp_path, people):
+    lines = "".join(f"{matricule};PPA;01/03/2026;\n" for matricule in people)
+    done = bring(tmp_path, f"{HEADER}\n{lines}9999999;PPA;01/03/2026;\n{people[0]};AUTRE;01/03/2026;\n")
+    assert done.rejected_count == 2
+    assert [kind.code for kind in done.kinds.all()] == ["PPA"]
+
+
 def test_command_reports_and_refuses(tmp_path):
     make_kind("PPA")
     person = make_allocataire()
