@@ -154,7 +154,8 @@ def prepare_import(request: HttpRequest, object_id: int) -> HttpResponse:
     record = find_row(PopulationImport.objects.all(), object_id)
     if record.status != ImportStatus.PREPARED:
         return redirect("admin:campaigns_populationimport_change", record.pk)
-    saved = ColumnMapping.objects.filter(pk=request.GET.get("mapping") or 0).first()
+    number = request.GET.get("mapping", "")
+    saved = ColumnMapping.objects.filter(pk=number).first() if number.isdecimal() and len(number) < 10 else None
     preview = preview_upload(record=record, mapping=saved.mapping if saved else {})
     form = ColumnsForm(request.POST or None, preview=preview, saved=saved)
     if request.method == "POST" and form.is_valid():

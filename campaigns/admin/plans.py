@@ -30,7 +30,7 @@ class PlanFileForm(forms.Form):
     def clean_file(self) -> dict[str, Any]:
         try:
             return json.loads(self.cleaned_data["file"].read().decode("utf-8-sig"))
-        except (UnicodeDecodeError, json.JSONDecodeError):
+        except (ValueError, RecursionError):
             raise forms.ValidationError("Ce fichier n’est pas un fichier de plans (JSON en UTF-8).") from None
 
 

@@ -36,6 +36,7 @@ MAX_DAYS = 36_500
 MAX_AGE = 130
 GROUPS = ("all", "any")
 HISTORY_KEYS = {"days", "plan", "theme", "channel", "outcome"}
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -54,6 +55,8 @@ def check(tree: object, catalogue: Catalogue) -> list[str]:
     nodes = _count(tree, 1)
     if nodes > MAX_NODES:
         return [f"Trop de critères : plus de {MAX_NODES} éléments. Découpez le segment."]
+    if any(map(_UNWRITABLE.search, _texts(tree, EXPANDED_DEPTH))):
+        return ["Un texte contient un caractère que rien ne peut écrire (caractère nul, moitié de caractère)."]
     if problems := list(_check_node(tree, catalogue, "", MAX_DEPTH)):
         return problems
     if _bears_name(tree):
@@ -120,6 +123,15 @@ def _count(node: object, depth: int) -> int:
         if total > MAX_NODES:
             break
     return total
+
+
+def _texts(value: object, levels: int) -> Iterator[str]:
+    """Every text of a JSON value, names of keys included; not deeper than what is refused anyway."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict) and levels:
+        for inner in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _texts(inner, levels - 1)
 
 
 def _bears_name(tree: Mapping[str, Any]) -> bool:

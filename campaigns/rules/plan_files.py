@@ -26,6 +26,7 @@ FILE_KEYS = ("format", "format_version", "kinds", "attributes", "plans")
 MAX_STEPS = 20
 
 Check = Callable[[Any], str]
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 _SLUG = re.compile(r"[-\w]{1,40}", re.ASCII)
 
 
@@ -40,7 +41,7 @@ class Known:
 
 def _text(size: int, *, may_be_empty: bool = False) -> Check:
     def problem(value: Any) -> str:
-        if not isinstance(value, str) or "\x00" in value:
+        if not isinstance(value, str) or _UNWRITABLE.search(value):
             return "un texte est attendu"
         if not value.strip() and not may_be_empty:
             return "texte vide"

@@ -173,6 +173,23 @@ def test_an_agent_imports_nothing() -> None:
     assert sign_in(make_colleague(AGENT)).get(reverse(ADD)).status_code == 403
 
 
+def test_a_text_that_nothing_can_write_is_refused(client: Client) -> None:
+    make_plan(code="vie-maritale")
+    exported = json.loads(client.get(reverse("admin:export_plans")).content)
+    exported["plans"][0] |= {"name": "\ud800", "code": "autre"}
+    upload = SimpleUploadedFile("plans.json", json.dumps(exported).encode())
+    page = client.post(reverse("admin:import_plans"), {"file": upload}).content.decode()
+    assert "clé « name » : un texte est attendu" in page
+    assert Plan.objects.count() == 1
+
+
+def test_a_mapping_that_is_no_number_is_none(client: Client) -> None:
+    record = upload(client, GOOD)
+    address = reverse("admin:population_import_prepare", args=[record.pk])
+    for number in ("abc", "9" * 40, "-1"):
+        assert client.get(address, {"mapping": number}).status_code == 200
+
+
 def test_plans_leave_as_one_file_and_come_back(client: Client) -> None:
     make_plan(code="vie-maritale", name="Vie maritale")
     response = client.get(reverse("admin:export_plans"))
@@ -193,7 +210,14 @@ def test_one_plan_leaves_alone(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"), [(b"\xff\xfe", "pas un fichier de plans"), (b"{", "pas un fichier de plans"), (b"[]", "")]
+    ("content", "sentence"),
+    [
+        (b"\xff\xfe", "pas un fichier de plans"),
+        (b"{", "pas un fichier de plans"),
+        (b"[" * 100_000, "pas un fichier de plans"),
+        (b"9" * 5_000, "pas un fichier de plans"),
+        (b"[]", ""),
+    ],
 )
 def test_a_file_that_holds_no_plan_is_refused(client: Client, content: bytes, sentence: str) -> None:
     response = client.post(reverse("admin:import_plans"), {"file": SimpleUploadedFile("plans.json", content)})

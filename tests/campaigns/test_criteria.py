@@ -77,7 +77,7 @@ def deep(levels: int) -> dict[str, Any]:
         (leaf("housing", "in", ["LOCATAIRE", 3]), "un texte est attendu"),
         (leaf("isolated", "eq", 1), "oui ou non"),
         (leaf("prestation", "has", "XYZ"), "valeur inconnue"),
-        (leaf("commune", "eq", "a\x00"), "un texte est attendu"),
+        (leaf("commune", "eq", "a\x00"), "caractère"),
         (leaf("contacted_within_days", "within", 0), "nombre de jours"),
         (leaf("contacted_within_days", "within", {"days": 3, "who": "x"}), "seuls"),
         (leaf("contacted_within_days", "within", {"days": 3, "channel": "PIGEON"}), "canal inconnu"),
@@ -214,3 +214,20 @@ def test_every_field_can_be_shown_by_a_builder() -> None:
     for group, fields in CATALOGUE.groups().items():
         assert group
         assert all(field.label and field.operators and field.widget for field in fields)
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        {"field": "commune", "op": "in", "value": ["66136", "\ud800"]},
+        {"field": "\udfff", "op": "eq", "value": 1},
+        {"field": "age", "op": "\ud800", "value": 1},
+        {"field": "contacted_within_days", "op": "within", "value": {"days": 5, "plan": "a\x00b"}},
+        {"field": "contacted_within_days", "op": "within", "value": {"days": 5, "theme": "\ud800"}},
+        {"field": "age", "op": "eq", "value": 3, "\ud800": 1},
+    ],
+)
+def test_what_no_database_nor_page_can_write_is_refused_in_words_that_can(leaf: dict[str, Any]) -> None:
+    (problem,) = check({"all": [leaf]}, CATALOGUE)
+    assert "caractère" in problem
+    problem.encode()
