@@ -8,7 +8,6 @@ from django.db import connection, transaction
 from django.db.models import Count, Q
 
 from campaigns.candidates import Candidates, build_candidates
-from campaigns.candidates_sql import STRATUM
 from campaigns.enums import CONTROL_ARM, CampaignStatus
 from campaigns.models import Audience, Campaign, Member, refresh_statistics
 from campaigns.rules.draw import Person, Shares, allocate, draw, merge_small_strata, split_shares, wave_seed
@@ -25,7 +24,7 @@ class DrawNotReplayable(Exception):
 
 # Strata are numbers here: PostgreSQL sorts everybody by stratum, and words take four times as long. Members are written
 # in the order of people, the one of their indexes.
-INSERT_MEMBERS = f"""
+INSERT_MEMBERS = """
 WITH merged (stratum, number) AS (SELECT * FROM unnest(%(strata)s::text[], %(places)s::int[])),
 quota (number, drawn_in, arm, first, last) AS (
     SELECT * FROM unnest(%(quota_places)s::int[], %(drawn_in)s::text[], %(arms)s::text[], %(firsts)s::int[],
@@ -33,7 +32,7 @@ quota (number, drawn_in, arm, first, last) AS (
 ranked AS (
     SELECT candidate.id, merged.number, row_number() OVER (
                PARTITION BY merged.number ORDER BY sha256(convert_to(%(seed)s || matricule, 'UTF8'))) AS rank
-      FROM candidate JOIN merged ON merged.stratum = {STRATUM}
+      FROM candidate JOIN merged USING (stratum)
      WHERE exclusion = ''),
 drawn AS (
     SELECT id, exclusion, '' AS arm, '' AS stratum FROM candidate WHERE exclusion <> ''
@@ -163,7 +162,7 @@ def _drawn_before(campaign: Campaign, approved: str, before: Audience | None = N
     earlier = Q(audience__superseded_at=None)
     if before:
         earlier = (earlier | Q(audience__superseded_at__gt=before.frozen_at)) & Q(audience__number__lt=before.number)
-    members = Member.objects.retained().filter(earlier, campaign=campaign, audience__fingerprint=approved)
+    members = Member.objects.retained().filter(earlier, audience__campaign=campaign, audience__fingerprint=approved)
     return dict(members.values_list("arm").annotate(Count("pk")))
 
 

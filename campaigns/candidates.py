@@ -28,12 +28,25 @@ from campaigns.segments import matching_ids
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """``people`` candidates with the same exclusion (none: retained), EPCI and age band, and channels open to them."""
+    """``people`` candidates with the same exclusion (none: retained) and stratum."""
 
     exclusion: str
-    place: str
-    channels: list[str]
+    stratum: str
     people: int
+
+    @property
+    def place(self) -> str:
+        """EPCI and age band."""
+        return self.stratum.rpartition(SEPARATOR)[0]
+
+    @property
+    def channels(self) -> list[str]:
+        """Those open to them."""
+        return channels_of(self.stratum)
+
+
+def channels_of(stratum: str) -> list[str]:
+    return [channel for channel in stratum.rpartition(SEPARATOR)[2].split("+") if channel]
 
 
 @dataclass(frozen=True)
@@ -60,8 +73,7 @@ class Candidates:
     @cached_property
     def strata(self) -> dict[str, int]:
         """Stratum → people retained in it."""
-        kept = (group for group in self.groups if not group.exclusion)
-        return dict(_add((SEPARATOR.join((g.place, "+".join(g.channels))), g.people) for g in kept))
+        return {group.stratum: group.people for group in self.groups if not group.exclusion}
 
 
 def _add(counts: Iterable[tuple[str, int]]) -> Counter[str]:
@@ -90,10 +102,9 @@ def build_candidates(
     values = _values(campaign, night_on, now, steps)
     give_room()
     with connection.cursor() as cursor:
-        cursor.execute(sql.CREATE)
-        fill = _fill_sql(campaign, values, whose="WHERE i.id = %(only)s" if only else "")
+        fill = sql.CREATE + _select_sql(campaign, values, whose="WHERE i.id = %(only)s" if only else "")
         cursor.execute(*_merge_values(fill, {**values, "only": only}, *_select_ids(criteria, night_on)))
-        cursor.execute("ANALYZE candidate (id, exclusion)")  # what it is joined and filtered by
+        cursor.execute(sql.ANALYSE)
         cursor.execute(sql.SHARED_MOBILE, values)
         cursor.execute(sql.COUNT)
         groups = [Alike(*row) for row in cursor.fetchall()]
@@ -143,11 +154,11 @@ def _values(campaign: Campaign, night_on: date, now: datetime, steps: Iterable[t
     }
 
 
-def _fill_sql(campaign: Campaign, values: dict[str, Any], *, whose: str) -> str:
+def _select_sql(campaign: Campaign, values: dict[str, Any], *, whose: str) -> str:
     has_bad = BadDestination.objects.to_correct().exists()
     people = _people_left_out(campaign)
     reasons = [f"WHEN {condition} THEN '{reason}'" for reason, condition in _reasons_by_arm(values).items()]
-    return sql.FILL.format(
+    return sql.SELECT_CANDIDATES.format(
         matching="{matching}",
         whose=whose,
         bad_ways=sql.BAD_WAYS if has_bad else "",

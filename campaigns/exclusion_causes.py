@@ -121,7 +121,7 @@ def _cap(case: Case) -> list[str]:
 def _shared_mobile(case: Case) -> list[str]:
     mobile = mask_phone(case.person.mobile)
     holders = Member.objects.retained().filter(
-        campaign=case.campaign, audience__superseded_at=None, allocataire__mobile=case.person.mobile
+        audience__campaign=case.campaign, audience__superseded_at=None, allocataire__mobile=case.person.mobile
     )
     rows = holders.exclude(allocataire=case.person).select_related("audience").order_by("pk")
     return [

@@ -10,8 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from campaigns.candidates import Candidates, build_candidates
-from campaigns.candidates_sql import STRATUM
+from campaigns.candidates import Candidates, build_candidates, channels_of
 from campaigns.enums import CONTROL_ARM, Channel, Exclusion
 from campaigns.models import Campaign, Step
 from campaigns.pressure_report import Source, find_cap_sources
@@ -125,11 +124,10 @@ def _pick_examples() -> list[Example]:
     """A few retained people, scattered by a hash: always the same ones while the audience is the same."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT matricule, {STRATUM}, usable FROM candidate WHERE exclusion = '' "
-            "ORDER BY hashint8extended(id, 0) LIMIT %s",
+            "SELECT matricule, stratum FROM candidate WHERE exclusion = '' ORDER BY hashint8extended(id, 0) LIMIT %s",
             [EXAMPLES],
         )
-        return [Example(_mask(matricule), stratum, channels) for matricule, stratum, channels in cursor.fetchall()]
+        return [Example(_mask(matricule), stratum, channels_of(stratum)) for matricule, stratum in cursor.fetchall()]
 
 
 def _mask(matricule: str) -> str:

@@ -66,7 +66,7 @@ WITH retained AS (
     SELECT m.id, m.allocataire_id, a.night_on AS opens_on, a.night_on + %(window_days)s::int AS closes_on
       FROM campaigns_member m
       JOIN campaigns_audience a ON a.id = m.audience_id AND a.superseded_at IS NULL
-     WHERE m.campaign_id = %(campaign)s AND m.exclusion = ''
+     WHERE a.campaign_id = %(campaign)s AND m.exclusion = ''
 ), event AS (
     SELECT r.id AS member_id, r.allocataire_id, e.kind_id, e.occurred_on, e.amount, k.stage, k.nature
       FROM retained r

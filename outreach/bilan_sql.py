@@ -27,7 +27,7 @@ WITH membership AS (
       FROM campaigns_member m
       JOIN campaigns_audience a ON a.id = m.audience_id AND a.superseded_at IS NULL
       LEFT JOIN outreach_outcome o ON o.member_id = m.id
-     WHERE m.campaign_id = ANY(%(campaigns)s)
+     WHERE a.campaign_id = ANY(%(campaigns)s)
 ), person AS (
     SELECT DISTINCT ON (allocataire_id)
            allocataire_id, campaign_id, exclusion, arm, night_on, member_id IS NOT NULL AS is_attributed,

@@ -36,7 +36,7 @@ def show_audience(request: HttpRequest, object_id: int) -> HttpResponse:
     require_permission(request, "campaigns.view_campaign")
     campaign = _get(object_id)
     waves = campaign.audiences.filter(superseded_at=None).order_by("-number")
-    members = Member.objects.filter(campaign=campaign, audience__superseded_at=None)
+    members = Member.objects.filter(audience__campaign=campaign, audience__superseded_at=None)
     return _render(
         request,
         campaign,
