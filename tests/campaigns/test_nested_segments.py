@@ -1,10 +1,17 @@
 """Segments that name others: same people, same words, same sensitivity; never a loop, nor a changed approval."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
+from django.db import connection
 
+from campaigns import segment_keeping
+from campaigns.admin import segments as segments_admin
 from campaigns.audiences import freeze_audience
 from campaigns.explanations import explain_segment
 from campaigns.lifecycle import MoveRefused, approve_campaign, current_fingerprint, launch_campaign, submit_campaign
@@ -12,8 +19,11 @@ from campaigns.models import Campaign, Segment
 from campaigns.plan_catalogue import PlanFileRefused, export_plans, import_plans
 from campaigns.rules.criteria import InvalidCriteria, check, is_sensitive
 from campaigns.rules.criteria_segments import MAX_NESTED
+from campaigns.segment_keeping import keep_segment
 from campaigns.segments import count_matching, explain_criteria, load_catalogue, matching
+from outreach.roles import AGENT
 from tests.factories import NIGHT, NOW, make_allocataire, make_campaign, make_plan, make_segment, make_user
+from tests.pages import make_colleague, sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -172,3 +182,52 @@ def test_a_plan_that_travels_names_no_segment() -> None:
     file = export_plans([make_plan(criteria={"all": [inside(parents)]})])
     with pytest.raises(PlanFileRefused, match="« segment » n’existe pas"):
         import_plans(file)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_segments_kept_at_once_do_not_come_to_contain_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would be right by what it read of the other, if both could read before either is kept."""
+    first, second = make_segment(PARENTS, name="Parents"), make_segment(ALONE, name="Isolés")
+    first.criteria, second.criteria = inside(second), inside(first)
+    both = Barrier(2, timeout=0.5)
+
+    def read_then_wait(**writing: Any) -> Any:
+        catalogue = load_catalogue(**writing)
+        with suppress(BrokenBarrierError):
+            both.wait()
+        return catalogue
+
+    monkeypatch.setattr(segment_keeping, "load_catalogue", read_then_wait)
+
+    def keep(segment: Segment) -> str:
+        try:
+            keep_segment(segment=segment)
+        except InvalidCriteria as refusal:
+            return str(refusal)
+        finally:
+            connection.close()
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = sorted(pool.map(keep, (first, second)))
+    assert answers[0] == ""
+    assert "en boucle" in answers[1]
+    for kept in Segment.objects.all():
+        assert check(kept.criteria, load_catalogue(writing=kept)) == []
+
+
+def test_the_page_says_that_a_segment_was_changed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = make_segment(PARENTS)
+
+    def refuse(*, segment: Segment) -> None:
+        raise InvalidCriteria(["Des segments se contiennent en boucle : « A → B → A »."])
+
+    monkeypatch.setattr(segments_admin, "keep_segment", refuse)
+    page = sign_in(make_colleague(AGENT)).post(
+        f"/campaigns/segment/{kept.pk}/change/",
+        {"name": kept.name, "criteria": json.dumps(ALONE), "confirm": "1"},
+    )
+    assert page.status_code == 200
+    assert "« A → B → A »" in page.content.decode()
+    kept.refresh_from_db()
+    assert kept.criteria == PARENTS
