@@ -18,6 +18,7 @@ from campaigns.criteria_users import find_users_of_segment
 from campaigns.models import Plan, Segment
 from campaigns.rules.criteria import InvalidCriteria, is_sensitive
 from campaigns.rules.criteria_catalogue import Catalogue
+from campaigns.segment_keeping import keep_segment
 from campaigns.segments import explain_criteria, load_catalogue
 
 SENSITIVE = "Un critère est sensible : écrivez pourquoi il est nécessaire."
@@ -124,7 +125,11 @@ class SegmentAdmin(GuardedAdmin):
         doubt = "" if "confirm" in request.POST else doubt_size(draft.tree)
         if doubt:
             return self._render(request, segment, form, draft, catalogue, doubt=doubt)
-        return self._keep(request, form, draft)
+        try:
+            return self._keep(request, form, draft)
+        except InvalidCriteria as changed:  # another segment was, since these were checked
+            form.add_error(None, " ".join(changed.errors))
+            return self._render(request, segment, form, draft, catalogue)
 
     def _keep(self, request: HttpRequest, form: SegmentForm, draft: Draft) -> HttpResponse:
         is_new = form.instance.pk is None
@@ -132,7 +137,7 @@ class SegmentAdmin(GuardedAdmin):
         segment.criteria = draft.tree
         if is_new:
             segment.created_by = colleague(request)
-        segment.save()
+        keep_segment(segment=segment)
         log = self.log_addition if is_new else self.log_change
         log(request, segment, "Critères et description")
         messages.success(request, f"Segment « {segment.name} » enregistré.")
