@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.pages import colleague
+from campaigns.enums import Channel
 from campaigns.models import read_now
 from config.samples import build_samples
 from outreach.models import Pause
@@ -157,11 +158,18 @@ def show_system(request: HttpRequest) -> HttpResponse:
     """What the environment says, without its secrets."""
     if not request.user.has_perm("campaigns.change_user"):
         raise PermissionDenied
-    rows = [(label, name, getattr(settings, name)) for label, name in SHOWN_SETTINGS]
+    rows = [(label, name, _say(getattr(settings, name))) for label, name in SHOWN_SETTINGS]
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version")
         version = cursor.fetchone()[0]
     return _render(request, "settings/system.html", title="Système", rows=rows, database_version=version)
+
+
+def _say(value: object) -> object:
+    """A setting in words: the values of a list, and of a table by its keys."""
+    if isinstance(value, dict):
+        return " ; ".join(f"{Channel(key).label} {each.replace(',', ', ')}" for key, each in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def show_components(request: HttpRequest) -> HttpResponse:

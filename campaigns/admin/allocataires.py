@@ -1,5 +1,6 @@
 """Allocataires: masked list, search by POST, masked page, reveal that leaves a trace, oppositions."""
 
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -170,9 +171,11 @@ def _contact_points(allocataire: Allocataire, *, is_revealed: bool) -> list[tupl
     return [(label, value if is_revealed else mask(value), allowed) for label, value, mask, allowed in points if value]
 
 
-def _prestations(allocataire: Allocataire) -> list[tuple[str, str]]:
+def _prestations(allocataire: Allocataire) -> list[tuple[str, date | None]]:
+    """(label, since when if it is known) of each one that is held."""
     labels = dict(Prestation.choices)
-    return [(str(labels.get(code, code)), since) for code, since in sorted(allocataire.prestations.items())]
+    held = sorted(allocataire.prestations.items())
+    return [(str(labels.get(code, code)), date.fromisoformat(since) if since else None) for code, since in held]
 
 
 def _log(request: HttpRequest, allocataire: Allocataire, action: str, detail: str = "") -> None:

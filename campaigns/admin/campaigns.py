@@ -47,7 +47,7 @@ class StepInline(admin.StackedInline):
         "preview",
     ]
     readonly_fields = ["preview"]
-    verbose_name = "étape"
+    verbose_name = "étape\N{NO-BREAK SPACE}"  # Django puts a colon right after it
 
     @admin.display(description="aperçu")
     def preview(self, step: Step) -> SafeString | str:

@@ -16,7 +16,7 @@ from campaigns.admin.badges import Badge
 from campaigns.admin.column_mappings import delete_mapping, rename_mapping, show_mappings
 from campaigns.admin.import_columns import ColumnsForm
 from campaigns.admin.import_differences import download_differences, show_differences
-from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, find_row, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, colleague, counted, crumb, find_row, render_page, require_permission
 from campaigns.models import ColumnMapping, ImportStatus, PopulationImport, read_now
 from campaigns.population_uploads import (
     UploadRefused,
@@ -65,12 +65,13 @@ class PopulationImportAdmin(ReadOnlyAdmin):
         "state",
         "started_at",
         "by",
-        "read_count",
-        "created_count",
-        "updated_count",
-        "rejected_count",
+        counted("read_count", "lignes lues"),
+        counted("created_count", "créées"),
+        counted("updated_count", "modifiées"),
+        counted("rejected_count", "rejetées"),
     ]
     list_select_related = ["by"]
+    list_words = {"add_label": "Importer un fichier"}
 
     @admin.display(description="état", ordering="status")
     def state(self, done: PopulationImport) -> SafeString:

@@ -1,16 +1,18 @@
 """What the pages of the campaigns' admin share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
+from django.forms import CheckboxSelectMultiple
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from campaigns.admin.charts import french_number
 from campaigns.models import User
 
 Row = TypeVar("Row", bound=Model)
@@ -38,6 +40,16 @@ def crumb(label: str, url_name: str, *args: Any) -> dict[str, str]:
     return {"label": label, "url": reverse(f"admin:{url_name}", args=args)}
 
 
+def counted(name: str, label: str) -> Callable[[Model], str]:
+    """A column of a list: the number in that field, written in French."""
+
+    @admin.display(description=label, ordering=name)
+    def show(row: Model) -> str:
+        return french_number(getattr(row, name))
+
+    return show
+
+
 def find_row(rows: QuerySet[Row], object_id: str | int) -> Row:
     """The row of an address, or 404: also when what stands in the address cannot be a number."""
     try:
@@ -55,6 +67,11 @@ class GuardedAdmin(admin.ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {**self.list_words, **(extra_context or {})})
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A list to tick: the two lists of Django's admin ask for a pointer and a wide screen."""
+        ticks = CheckboxSelectMultiple(attrs={"class": "av-ticks"})
+        return super().formfield_for_manytomany(db_field, request, widget=ticks, **kwargs)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

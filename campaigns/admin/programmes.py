@@ -10,5 +10,4 @@ from campaigns.models import Programme
 class ProgrammeAdmin(GuardedAdmin):
     list_display = ["name", "code"]
     search_fields = ["name"]
-    filter_horizontal = ["campaigns"]
     prepopulated_fields = {"code": ["name"]}

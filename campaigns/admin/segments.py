@@ -51,7 +51,9 @@ class SegmentAdmin(GuardedAdmin):
     ) -> HttpResponse:
         segment = self.get_object(request, object_id) if super().has_delete_permission(request) else None
         if segment and (users := find_users_of_segment(segment)):
-            messages.error(request, f"« {segment.name} » ne peut pas être supprimé : il sert à {', '.join(users)}.")
+            messages.error(
+                request, f"« {segment.name} » ne peut pas être supprimé. Ce qui s’en sert : {', '.join(users)}."
+            )
             return redirect("admin:campaigns_segment_change", segment.pk)
         return super().delete_view(request, object_id, extra_context)
 

@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, find_row, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, colleague, counted, crumb, find_row, render_page, require_permission
 from campaigns.models import read_now
 from outreach.models import RegularisationImport
 from outreach.regularisations import RegularisationsRefused, import_regularisations
@@ -36,12 +36,13 @@ class RegularisationImportAdmin(ReadOnlyAdmin):
         "as_of",
         "imported_at",
         "by",
-        "read_count",
-        "created_count",
-        "known_count",
-        "rejected_count",
+        counted("read_count", "lignes lues"),
+        counted("created_count", "nouvelles"),
+        counted("known_count", "déjà connues"),
+        counted("rejected_count", "rejetées"),
     ]
     list_select_related = ["by"]
+    list_words = {"add_label": "Importer un fichier"}
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("outreach.add_regularisationimport")

@@ -172,7 +172,7 @@ def test_a_segment_that_others_name_is_not_removed_and_says_who() -> None:
     make_segment({"field": "segment", "op": "in", "value": [str(inner.pk)]}, name="Parents isolés")
     client = sign_in(make_colleague("Superviseur"))
     page = client.post(reverse("admin:campaigns_segment_delete", args=[inner.pk]), {"post": "yes"}, follow=True)
-    assert "il sert à segment « Parents isolés »" in page.content.decode()
+    assert "Ce qui s’en sert : segment « Parents isolés »" in page.content.decode()
     assert Segment.objects.filter(pk=inner.pk).exists()
 
 
