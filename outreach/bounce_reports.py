@@ -3,21 +3,20 @@
 Stored raw like any receipt; ``receipts`` applies it.
 """
 
-import hashlib
 import logging
-import mailbox
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, cast
 
 from django.conf import settings
+from django.db import transaction
 
 from outreach.channels.email_events import EmailEvent
 from outreach.enums import EventKind
-from outreach.models import Attempt, ProviderEvent
+from outreach.mbox import Place, digest_of, read_on
+from outreach.models import Attempt, MailboxPlace, ProviderEvent
 from outreach.rules.delivery_reports import MAX_BYTES, DeliveryReport, read_report
 
 logger = logging.getLogger(__name__)
@@ -70,55 +69,78 @@ def store_email_events(*, provider: str, events: Sequence[EmailEvent], now: date
 
 
 def read_bounce_mailbox(*, now: datetime) -> BounceImport | None:
-    """Import what arrived in the mailbox that settings name; None when they name none. See ``import_bounces``."""
-    return import_bounces(path=Path(settings.BOUNCE_MAILBOX), now=now) if settings.BOUNCE_MAILBOX else None
+    """Import what arrived in the mailbox that settings name; None when they name none. Nothing is read again.
+
+    Raises as ``import_bounces``.
+    """
+    if not settings.BOUNCE_MAILBOX:
+        return None
+    path, done = Path(settings.BOUNCE_MAILBOX), BounceImport()
+    if path.is_dir():
+        return import_bounces(path=path, now=now)
+    MailboxPlace.objects.get_or_create(path=str(path))
+    while _read_on(path, now, done):
+        pass
+    if done.read:
+        _say(done)
+    return done
 
 
 def import_bounces(*, path: Path, now: datetime) -> BounceImport:
-    """Read the reports of a Maildir (what is new in it, then marked as seen) or of an mbox file. Reading one twice
+    """Read the reports of a Maildir (what is new in it, then marked as seen) or of a whole mbox file. Reading one twice
     changes nothing.
 
     Raises ``BounceMailboxRefused``.
     """
-    done = BounceImport()
+    done, place = BounceImport(), Place()
     try:
-        for batch in _batches(_read_mailbox(path)):
-            _store(batch, now, done)
-            _mark_seen(batch)
-    except (OSError, mailbox.Error) as error:
+        if path.is_dir():
+            _read_maildir(path, now, done)
+        else:
+            while (read := read_on(path, place, limit=BATCH_SIZE, longest=MAX_BYTES))[0]:
+                _store([_find(raw) for raw in read[0]], now, done)
+                place = read[1]
+    except OSError as error:
         raise BounceMailboxRefused(path) from error
-    logger.info("bounces read=%s stored=%s foreign=%s others=%s", done.read, done.stored, done.foreign, done.others)
+    _say(done)
     return done
 
 
-def _read_mailbox(path: Path) -> Iterator[_Found]:
-    if path.is_dir():
-        for file in sorted((path / "new").iterdir()):
+def _say(done: BounceImport) -> None:
+    logger.info("bounces read=%s stored=%s foreign=%s others=%s", done.read, done.stored, done.foreign, done.others)
+
+
+def _read_on(path: Path, now: datetime, done: BounceImport) -> bool:
+    """The next messages of an mbox and the place they end at, both kept or neither; False when there is none, or when
+    another reader has them."""
+    with transaction.atomic():
+        kept = MailboxPlace.objects.select_for_update(skip_locked=True).filter(path=str(path)).first()
+        if kept is None:
+            return False
+        try:
+            known = Place(kept.inode, kept.position, kept.before, kept.last)
+            messages, place = read_on(path, known, limit=BATCH_SIZE, longest=MAX_BYTES)
+        except OSError as error:
+            raise BounceMailboxRefused(path) from error
+        if place != known:
+            _store([_find(raw) for raw in messages], now, done)
+            MailboxPlace.objects.filter(path=str(path)).update(**asdict(place))
+    return bool(messages)
+
+
+def _read_maildir(path: Path, now: datetime, done: BounceImport) -> None:
+    files = sorted((path / "new").iterdir())
+    for start in range(0, len(files), BATCH_SIZE):
+        batch = []
+        for file in files[start : start + BATCH_SIZE]:
             with suppress(FileNotFoundError), file.open("rb") as opened:  # another reader took it
-                yield _find(opened, file)
-        return
-    box = mailbox.mbox(path, create=False)
-    try:
-        for key in box.iterkeys():
-            yield _find(cast(IO[bytes], box.get_file(key)), None)
-    finally:
-        box.close()
+                batch.append(_find(opened.read(MAX_BYTES), file))
+        _store(batch, now, done)
+        _mark_seen(batch)
 
 
-def _find(opened: IO[bytes], file: Path | None) -> _Found:
-    raw = opened.read(MAX_BYTES)
-    return _Found(hashlib.sha256(raw).hexdigest()[:32], read_report(raw), file)
-
-
-def _batches(found: Iterable[_Found]) -> Iterator[list[_Found]]:
-    batch: list[_Found] = []
-    for one in found:
-        batch.append(one)
-        if len(batch) == BATCH_SIZE:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _find(raw: bytes, file: Path | None = None) -> _Found:
+    return _Found(digest_of(raw), read_report(raw), file)
 
 
 def _store(batch: Sequence[_Found], now: datetime, done: BounceImport) -> None:

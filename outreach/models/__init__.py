@@ -1,7 +1,7 @@
 from outreach.models.call import Call, CallAttempt, CallHandover, CallResultImport
 from outreach.models.night import Night, NightStep
 from outreach.models.pace import ProviderPace
-from outreach.models.provider_event import InboundPoll, ProviderEvent
+from outreach.models.provider_event import InboundPoll, MailboxPlace, ProviderEvent
 from outreach.models.regularisation import AMOUNT_FIELDS, Outcome, Regularisation, RegularisationImport
 from outreach.models.reply import Reply
 from outreach.models.safeguard import Canary, Fence, LostIntent, TouchDecision
@@ -18,6 +18,7 @@ __all__ = [
     "Fence",
     "InboundPoll",
     "LostIntent",
+    "MailboxPlace",
     "Night",
     "NightStep",
     "Outcome",

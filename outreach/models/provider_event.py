@@ -23,6 +23,23 @@ class InboundPoll(models.Model):
         return self.provider
 
 
+class MailboxPlace(models.Model):
+    """Where the reading of a mailbox in one file stopped (``outreach.mbox.Place``)."""
+
+    path = models.CharField("fichier", max_length=500, primary_key=True)
+    inode = models.CharField(max_length=20, blank=True)
+    position = models.BigIntegerField("octets lus", default=0)
+    before = models.CharField(max_length=32, blank=True)
+    last = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        verbose_name = "place dans une boîte aux lettres"
+        verbose_name_plural = "places dans les boîtes aux lettres"
+
+    def __str__(self) -> str:
+        return self.path
+
+
 class ProviderEvent(models.Model):
     """What an operator told us, raw, stored before we answered; applied later, in batches, by rank."""
 
