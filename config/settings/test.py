@@ -1,11 +1,12 @@
 """Tests: real PostgreSQL, nothing outside reachable."""
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import DATABASES
+from config.settings.base import DATABASES, MIDDLEWARE
 
 SECRET_KEY = "tests-only"
 DESTINATION_HASH_KEY = "tests-only-hash-key"
 ALLOWED_HOSTS = ["*"]
+MIDDLEWARE.remove("config.typography.FrenchSpaces")  # tests read sentences as they are written; it has its own
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
