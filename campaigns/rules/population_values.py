@@ -34,7 +34,6 @@ _NO = {"", "non", "n", "0", "false", "faux"}
 _COUNT_MAX = 30
 _COMMUNE_WIDTH = 5
 _PRESTATIONS = frozenset(Prestation.values)
-_CODE_SHOWN = max(map(len, _PRESTATIONS)) + 2  # first characters of a member, which tell its code: quotes and the code
 
 
 class InvalidValue(ValueError):
@@ -173,7 +172,7 @@ def parse_prestations(text: str) -> str:
     if not text:
         return "{}"
     members = [_read_prestation(part) for part in text.split("|") if part]
-    if len({member[:_CODE_SHOWN] for member in members}) < len(members):
+    if len(members) > 1 and len({member.partition(":")[0] for member in members}) < len(members):
         raise InvalidValue("Une prestation est donnée deux fois.")
     return "{" + ", ".join(members) + "}"
 

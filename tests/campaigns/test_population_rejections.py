@@ -31,6 +31,8 @@ def perpignan() -> None:
         ({"prestations": "XYZ:2021-01-01"}, "prestations", "texte de 14 caractères", "Prestation inconnue"),
         ({"prestations": "RSA"}, "prestations", "texte de 3 caractères", "date d’ouverture"),
         ({"prestations": "RSA:2021-01-01|rsa:2021-01-02"}, "prestations", "texte de 29 caractères", "deux fois"),
+        ({"prestations": "RSA:1999-12-31|RSA:2021-01-02"}, "prestations", "texte de 29 caractères", "deux fois"),
+        ({"prestations": "AF:1999-12-31|AF:2021-01-02"}, "prestations", "texte de 27 caractères", "deux fois"),
         ({"date_naissance": "1990-02-30"}, "date_naissance", "date", "n’existe pas"),
         ({"date_naissance": "le 3 mars"}, "date_naissance", "texte de 9 caractères", "Une date s’écrit"),
         ({"date_naissance": "2026-03-04"}, "date_naissance", "date", "dans le futur"),
