@@ -3,8 +3,9 @@
 A line leaves a mark: the keyed hash of its text. The key holds all that decides how a text is read (columns, mapping,
 declared attributes, and the very sources of the rules), so that another reading makes other marks. A mark counts only
 while the person is as the line left her: PostgreSQL gives each version of a row the number of its transaction (xmin),
-and any later writing, whoever does it, changes it. Only lines that gave all their cells as they stand leave a mark:
-one that was rejected, repaired or half emptied is read, and told, every time.
+and any later writing, whoever does it, changes it. Such numbers mean nothing on another server: the key names this one,
+and a copy restored elsewhere reads all once more. Only lines that gave all their cells as they stand leave a mark: one
+that was rejected, repaired or half emptied is read, and told, every time.
 """
 
 from array import array
@@ -37,6 +38,12 @@ _READERS = (
 def reading_key(*said: object) -> bytes:
     """Key of the marks of one way of reading. ``said``: all that decides it beside the rules themselves."""
     return blake2b(repr(said).encode(), key=_digest_of_rules()).digest()
+
+
+def server() -> str:
+    """Which PostgreSQL server this is, or nothing where that may not be asked."""
+    [(may_ask,)] = fetch(sql.SQL("SELECT has_function_privilege('pg_control_system()', 'execute')"))
+    return str(fetch(sql.SQL("SELECT system_identifier FROM pg_control_system()"))[0][0]) if may_ask else ""
 
 
 def marks_of(texts: Sequence[str], key: bytes) -> list[str]:

@@ -124,7 +124,7 @@ def _prepare_reading(record: PopulationImport, source: CsvSource, matricule_widt
     parser = _parser_for(source, fields, extras, now, matricule_width)
     reopens = record.is_full_extract and "closed_on" not in parser.fields
     columns = [*parser.fields, "closed_on"] if reopens else parser.fields
-    key = known_lines.reading_key(fields, columns, source.separator, sorted(extras.items()))
+    key = known_lines.reading_key(known_lines.server(), fields, columns, source.separator, sorted(extras.items()))
     return _Reading(source, parser, matricule_width, columns, key)
 
 

@@ -180,3 +180,21 @@ def _play(folder: Path, files: list[tuple[str, bool]], *, forgets: bool) -> list
             list(Allocataire.objects.order_by("matricule").values_list("matricule", "last_name", "mobile", "closed_on"))
         )
     return seen
+
+
+def test_marks_of_another_server_count_for_nothing(
+    tmp_path: Path, read: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Restored elsewhere, everybody has the number of the transaction that restored: an old mark might bear it."""
+    load(tmp_path, extract(*PEOPLE))
+    Allocataire.objects.filter(matricule="0000003").update(last_name="AUTRE")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE campaigns_known_line k SET version = a.xmin::text::bigint"
+            " FROM campaigns_allocataire a WHERE a.id = k.allocataire_id"
+        )
+    monkeypatch.setattr(known_lines, "server", lambda: "un autre")
+    read.clear()
+    assert counts(load(tmp_path, extract(*PEOPLE))) == (0, 1, 39, 0)
+    assert len(read) == 40
+    assert Allocataire.objects.get(matricule="0000003").last_name == "MARTIN"
