@@ -14,6 +14,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.campaign_limits import say_people
+from campaigns.admin.charts import french_number
 from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, find_row, render_page, require_permission
 from campaigns.criteria_users import find_users_of_list
 from campaigns.imported_lists import REPORTED_LINES, Delivery, ListInUse, ListRefused, archive_list, import_list
@@ -26,6 +27,8 @@ LEAD = (
     "Un nom déjà connu remplace la livraison précédente."
 )
 SHOWN_LINES = 500
+REJECTED = ("line", "column", "reason")
+LINES_NOTE = f"{SHOWN_LINES} au plus sont montrées ici, {french_number(REPORTED_LINES)} gardées ; toutes sont comptées."
 
 
 class ListFileForm(forms.Form):
@@ -96,9 +99,8 @@ class ImportedListAdmin(ReadOnlyAdmin):
             crumbs=[crumb("Listes importées", CHANGELIST)],
             done=done,
             users=find_users_of_list(done),
-            lines=done.rejected[:SHOWN_LINES],
-            shown_lines=SHOWN_LINES,
-            reported_lines=REPORTED_LINES,
+            lines=[dict(zip(REJECTED, line, strict=True)) for line in done.rejected[:SHOWN_LINES]],
+            lines_note=LINES_NOTE,
         )
 
 

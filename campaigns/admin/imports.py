@@ -31,6 +31,10 @@ from campaigns.rules.spreadsheets import neutralise
 
 CHANGELIST = "campaigns_populationimport_changelist"
 MAX_LINES = 500
+LINES_NOTE = (
+    "Corrigez-les dans le fichier, puis importez-le de nouveau : les autres lignes ne changeront pas. "
+    f"{MAX_LINES} au plus sont montrées."
+)
 REFRESH_SECONDS = 2
 UNDER_WAY = {ImportStatus.TO_CONVERT, ImportStatus.WAITING, ImportStatus.RUNNING}
 STATUS_TONES = {
@@ -142,7 +146,8 @@ class PopulationImportAdmin(ReadOnlyAdmin):
             is_workbook_read=done.status == ImportStatus.TO_CONVERT,
             badge=Badge(str(ImportStatus(done.status).label), *STATUS_TONES[ImportStatus(done.status)]),
             lines=[] if is_under_way else done.rejected_lines.all()[:MAX_LINES],
-            max_lines=MAX_LINES,
+            lines_note=LINES_NOTE
+            + (f" Les {MAX_LINES} premières sont montrées." if done.rejected_count > MAX_LINES else ""),
         )
         if is_under_way:
             response["Refresh"] = str(REFRESH_SECONDS)

@@ -15,6 +15,7 @@ from campaigns.audiences import (
 )
 from campaigns.enums import CONTROL_ARM, CampaignStatus, Channel, PlanMode
 from campaigns.models import Audience, Campaign, Member
+from tests.campaigns.frozen import TWO_ARM_STEPS, TWO_ARMS, freeze
 from tests.factories import (
     NIGHT,
     NOW,
@@ -28,17 +29,6 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-
-TWO_ARMS = [{"code": "SMS", "label": "SMS", "share": 1}, {"code": "APPEL", "label": "Appel", "share": 1}]
-
-
-TWO_ARM_STEPS = [step_values(arm="SMS"), step_values(Channel.CALL, arm="APPEL", position=2)]
-
-
-def freeze(campaign: Campaign, *, night: date = NIGHT, now: datetime = NOW) -> Audience:
-    audience = freeze_audience(campaign=campaign, night_on=night, now=now)
-    assert audience is not None
-    return audience
 
 
 def arms_of(audience: Audience) -> Counter[str]:

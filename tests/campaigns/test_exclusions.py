@@ -1,6 +1,6 @@
 """Why somebody is left out of an audience: each reason alone, their order, and the rules read twice."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.db import transaction
@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from campaigns.audiences import (
     count_exclusions,
-    freeze_audience,
 )
 from campaigns.bad_destinations import Finding, mark_corrected, record_bad_destinations
 from campaigns.enums import BadDestinationReason, Channel, Exclusion, FactState, PlanMode
-from campaigns.models import Allocataire, Audience, BadDestination, Campaign, ContactFact, Opposition
+from campaigns.models import Allocataire, BadDestination, Campaign, ContactFact, Opposition
 from campaigns.oppositions import hash_destination
 from campaigns.rules.contactability import is_reachable, stratum_of, usable_channels
 from campaigns.rules.pressure import Contact, Limits, breaks_cap
+from tests.campaigns.frozen import TWO_ARM_STEPS, TWO_ARMS, freeze
 from tests.factories import (
     NIGHT,
     NOW,
@@ -34,17 +34,6 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-
-TWO_ARMS = [{"code": "SMS", "label": "SMS", "share": 1}, {"code": "APPEL", "label": "Appel", "share": 1}]
-
-
-TWO_ARM_STEPS = [step_values(arm="SMS"), step_values(Channel.CALL, arm="APPEL", position=2)]
-
-
-def freeze(campaign: Campaign, *, night: date = NIGHT, now: datetime = NOW) -> Audience:
-    audience = freeze_audience(campaign=campaign, night_on=night, now=now)
-    assert audience is not None
-    return audience
 
 
 def exclusion_of(person: Allocataire, **campaign_values) -> str:

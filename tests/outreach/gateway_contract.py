@@ -1,11 +1,16 @@
 """What every gateway must do, whoever the operator is. Each gateway's test class inherits it."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 from uuid import uuid4
+
+import pytest
 
 from outreach.channels.ports import Gateway, OutgoingMessage, SendOutcome
 from outreach.enums import AttemptStatus
 from outreach.rules.delivery import status_of
+from tests.outreach.local_servers import RunningOperator
 
 
 class GatewayContract:
@@ -81,3 +86,33 @@ class GatewayContract:
     def test_its_representation_holds_nothing_personal(self) -> None:
         assert self.destination not in repr(self.message())
         assert "Bonjour" not in repr(self.message())
+
+
+class OperatorContract(GatewayContract):
+    """A gateway to an operator that we simulate: subclasses also give ``operator`` (pytest fixture)."""
+
+    throttled_code: str
+
+    @pytest.mark.parametrize(
+        ("trouble", "outcome", "taken"),
+        [
+            ("throttled", SendOutcome.RETRY, 0),
+            ("error_before", SendOutcome.UNKNOWN, 0),
+            ("error_after", SendOutcome.UNKNOWN, 1),
+            ("reset_before", SendOutcome.UNKNOWN, 0),
+            ("reset_after", SendOutcome.UNKNOWN, 1),
+            ("slow_drip", SendOutcome.UNKNOWN, 1),
+        ],
+    )
+    def test_trouble(
+        self, gateway: Any, operator: RunningOperator, trouble: str, outcome: SendOutcome, taken: int
+    ) -> None:
+        operator.post("/__script__", to=self.destination, troubles=[trouble])
+        message = self.message()
+        result = replace(gateway, deadline_seconds=1).send(message)
+        assert result.outcome is outcome
+        assert operator.ledger()["count"] == taken
+        assert operator.ledger()["mischief"] == {trouble: 1}
+        assert len(gateway.look_up(message, max_age_seconds=60).found) == taken
+        if trouble == "throttled":
+            assert (result.retry_after, result.error_code, result.is_alert) == (1.0, self.throttled_code, False)

@@ -1,6 +1,5 @@
 """An automatic answer: planned by a reply, once a person and wave, and stopped by all that stops a contact."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from campaigns.models import Allocataire, Campaign, ContactFact, Opposition, Ste
 from campaigns.rules.calendar import parse_hours, territory_of
 from outreach.canaries import choose_canaries, mark_first
 from outreach.channels.fake import FakeGateway
-from outreach.channels.registry import use_gateway
 from outreach.dispatch import dispatch_due
 from outreach.enums import Suppression, TouchStatus
 from outreach.models import Canary, Touch
@@ -36,13 +34,6 @@ STEPS = [step_values(), step_values(position=2, label="Accusé", anchor=AFTER_RE
 @pytest.fixture(autouse=True)
 def _journal(settings: Settings, tmp_path: Path) -> None:
     settings.OPPOSITION_JOURNAL = tmp_path / "oppositions.jsonl"
-
-
-@pytest.fixture
-def operator() -> Iterator[FakeGateway]:
-    gateway = FakeGateway()
-    with use_gateway("SMS", gateway):
-        yield gateway
 
 
 def send() -> int:

@@ -1,6 +1,5 @@
 """A dispatcher whose base refuses it for an instant: nothing is lost, nobody is held for the killer of a worker."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,17 +9,9 @@ from psycopg.errors import DeadlockDetected
 from campaigns.models import set_clock
 from outreach import dispatch, dispatch_sql
 from outreach.channels.fake import FakeGateway
-from outreach.channels.registry import use_gateway
 from outreach.enums import TouchStatus
 from outreach.models import Attempt, Touch
 from tests.outreach.waves import MORNING, make_wave
-
-
-@pytest.fixture
-def operator() -> Iterator[FakeGateway]:
-    gateway = FakeGateway()
-    with use_gateway("SMS", gateway):
-        yield gateway
 
 
 def send() -> None:

@@ -1,7 +1,6 @@
 """A dispatcher in trouble: answers that cannot be written down, an operator that asks for a long silence."""
 
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from uuid import uuid4
 
@@ -13,20 +12,12 @@ from campaigns.models import set_clock
 from outreach import dispatch
 from outreach.channels.fake import FakeGateway, accept
 from outreach.channels.ports import OutgoingMessage, SendOutcome, SendResult
-from outreach.channels.registry import use_gateway
 from outreach.enums import AttemptStatus, TouchStatus
 from outreach.models import Attempt, ProviderPace, Touch
 from outreach.recording import Answer, record_answers
 from tests.outreach.waves import MORNING, make_wave
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def operator() -> Iterator[FakeGateway]:
-    gateway = FakeGateway()
-    with use_gateway("SMS", gateway):
-        yield gateway
 
 
 def test_answers_that_cannot_be_written_do_not_hold_the_worker_for_ever(

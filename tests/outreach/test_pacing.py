@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
@@ -11,7 +10,6 @@ from pytest_django import Settings
 
 from outreach.channels.fake import FakeGateway, accept
 from outreach.channels.ports import OutgoingMessage, SendOutcome, SendResult
-from outreach.channels.registry import use_gateway
 from outreach.channels.wire import Wire
 from outreach.dispatch import dispatch_due
 from outreach.models import ProviderPace, Touch
@@ -29,13 +27,6 @@ def at_full_rate(contract: float, provider: str = "fake") -> None:
     ProviderPace.objects.create(
         provider=provider, contract=contract, rate=contract, ceiling=contract, changed_at=now, next_at=now
     )
-
-
-@pytest.fixture
-def operator() -> Iterator[FakeGateway]:
-    gateway = FakeGateway()
-    with use_gateway("SMS", gateway):
-        yield gateway
 
 
 @pytest.mark.django_db(transaction=True)

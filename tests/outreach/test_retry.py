@@ -1,6 +1,5 @@
 """What an operator did not take is tried again until it is no longer worth making; a real refusal is counted."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -8,7 +7,6 @@ import pytest
 from campaigns.enums import FactState
 from outreach.channels.fake import FakeGateway, accept
 from outreach.channels.ports import SendOutcome, SendResult
-from outreach.channels.registry import use_gateway
 from outreach.enums import TouchStatus
 from outreach.models import Attempt, Touch
 from outreach.reconciliation import reschedule_missed
@@ -17,13 +15,6 @@ from tests.outreach.test_reconciliation import minutes, send_at, state, throttle
 from tests.outreach.waves import MORNING, make_wave
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def operator() -> Iterator[FakeGateway]:
-    gateway = FakeGateway()
-    with use_gateway("SMS", gateway):
-        yield gateway
 
 
 @pytest.mark.parametrize("code", ["20429", "30002", "ConnectionRefusedError", "HTTP 403", "SMTP 421", "JOURNAL"])

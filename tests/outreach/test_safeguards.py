@@ -1,6 +1,5 @@
 """The first contacts of a wave leave alone; a campaign that goes wrong stops by itself, and may be resumed."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +10,6 @@ from campaigns.lifecycle import resume_campaign
 from campaigns.models import Campaign, CampaignMove, Opposition, set_clock
 from outreach.channels.fake import FakeGateway, accept
 from outreach.channels.ports import OutgoingMessage, SendOutcome, SendResult
-from outreach.channels.registry import use_gateway
 from outreach.dispatch import dispatch_due
 from outreach.enums import AttemptStatus, Suppression, TouchStatus
 from outreach.models import Attempt, Canary, Pause, Touch
@@ -22,13 +20,6 @@ from tests.outreach.waves import MORNING, make_wave
 
 HOLD = timedelta(minutes=15)
 LIMITS = Limits(failures=0.05, stops=0.02, sample=30, count=5)
-
-
-@pytest.fixture
-def operator() -> Iterator[FakeGateway]:
-    gateway = FakeGateway()
-    with use_gateway("SMS", gateway):
-        yield gateway
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from outreach.channels.ovh_http import Refused, sign
 from outreach.channels.ports import OutgoingMessage, SendOutcome
 from outreach.channels.sms_ovh import OvhGateway, tag_of
 from outreach.enums import AttemptStatus
-from tests.outreach.gateway_contract import GatewayContract
+from tests.outreach.gateway_contract import OperatorContract
 from tests.outreach.local_servers import OVH_ACCESS, RunningOperator, raw_server, running_ovh
 from tests.outreach.test_sms_twilio import _answers, _drip
 
@@ -39,9 +39,10 @@ def gateway(operator: RunningOperator) -> OvhGateway:
     return replace(BASE, api_url=f"{operator.url}/1.0")
 
 
-class TestOvhGateway(GatewayContract):
+class TestOvhGateway(OperatorContract):
     destination = "+33639980001"
     refused_destination = "+33468000000"
+    throttled_code = "HTTP 429"
 
     def test_what_travels_with_a_message(self, gateway: OvhGateway, operator: RunningOperator) -> None:
         message = self.message(body="L’été « 1 €  » 🙂")
@@ -128,31 +129,6 @@ class TestOvhGateway(GatewayContract):
 
     def test_no_secret_in_its_representation(self, gateway: OvhGateway) -> None:
         assert not any(OVH_ACCESS[name] in repr(gateway) for name in ("application_secret", "consumer_key"))
-
-
-@pytest.mark.parametrize(
-    ("trouble", "outcome", "taken"),
-    [
-        ("throttled", SendOutcome.RETRY, 0),
-        ("error_before", SendOutcome.UNKNOWN, 0),
-        ("error_after", SendOutcome.UNKNOWN, 1),
-        ("reset_before", SendOutcome.UNKNOWN, 0),
-        ("reset_after", SendOutcome.UNKNOWN, 1),
-        ("slow_drip", SendOutcome.UNKNOWN, 1),
-    ],
-)
-def test_adversary(
-    gateway: OvhGateway, operator: RunningOperator, trouble: str, outcome: SendOutcome, taken: int
-) -> None:
-    operator.post("/__script__", to="+33639980001", troubles=[trouble])
-    message = make_message()
-    result = replace(gateway, deadline_seconds=1).send(message)
-    assert result.outcome is outcome
-    assert operator.ledger()["count"] == taken
-    assert operator.ledger()["mischief"] == {trouble: 1}
-    assert len(gateway.look_up(message, max_age_seconds=60).found) == taken
-    if trouble == "throttled":
-        assert (result.retry_after, result.error_code, result.is_alert) == (1.0, "HTTP 429", False)
 
 
 def test_what_became_of_a_message(tmp_path: Path) -> None:

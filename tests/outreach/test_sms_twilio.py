@@ -15,7 +15,7 @@ from outreach.channels.lean_http import LeanPool, NotConnected
 from outreach.channels.ports import LookUpResult, OutgoingMessage, SendOutcome
 from outreach.channels.sms_twilio import TwilioGateway
 from outreach.enums import AttemptStatus
-from tests.outreach.gateway_contract import GatewayContract
+from tests.outreach.gateway_contract import OperatorContract
 from tests.outreach.local_servers import ACCOUNT, TOKEN, RunningOperator, raw_server, running_operator
 
 SERVICE = "MG00000000000000000000000000000001"
@@ -43,9 +43,10 @@ def gateway(operator: RunningOperator) -> TwilioGateway:
     return replace(BASE, api_url=operator.url)
 
 
-class TestTwilioGateway(GatewayContract):
+class TestTwilioGateway(OperatorContract):
     destination = "+33639980001"
     refused_destination = "+33468000000"
+    throttled_code = "20429"
 
     def test_what_travels_with_a_message(self, gateway: TwilioGateway, operator: RunningOperator) -> None:
         message = self.message(body="L’été « 1 €  » 🙂")
@@ -92,31 +93,6 @@ class TestTwilioGateway(GatewayContract):
 
     def test_invalid_number(self, gateway: TwilioGateway) -> None:
         assert gateway.send(make_message(destination="+3361")).error_code == "21211"
-
-
-@pytest.mark.parametrize(
-    ("trouble", "outcome", "taken"),
-    [
-        ("throttled", SendOutcome.RETRY, 0),
-        ("error_before", SendOutcome.UNKNOWN, 0),
-        ("error_after", SendOutcome.UNKNOWN, 1),
-        ("reset_after", SendOutcome.UNKNOWN, 1),
-        ("reset_before", SendOutcome.UNKNOWN, 0),
-        ("slow_drip", SendOutcome.UNKNOWN, 1),
-    ],
-)
-def test_adversary(
-    gateway: TwilioGateway, operator: RunningOperator, trouble: str, outcome: SendOutcome, taken: int
-) -> None:
-    operator.post("/__behaviour__", **{trouble: 1.0})
-    message = make_message()
-    result = replace(gateway, deadline_seconds=1).send(message)
-    assert result.outcome is outcome
-    assert operator.ledger()["count"] == taken
-    assert operator.ledger()["mischief"] == {trouble: 1}
-    assert len(gateway.look_up(message, max_age_seconds=60).found) == taken
-    if trouble == "throttled":
-        assert (result.retry_after, result.error_code) == (1.0, "20429")
 
 
 def test_nobody_listens() -> None:
