@@ -13,10 +13,11 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from campaigns.models import Allocataire, Step, User
+from campaigns.oppositions import hash_destination
 from campaigns.rules.calendar import next_window
 from campaigns.rules.messages import MissingValue
 from outreach import reconciliation_sql as sql
-from outreach.channels.ports import LookUpResult, OutgoingMessage
+from outreach.channels.ports import FoundMessage, LookUpResult, OutgoingMessage
 from outreach.channels.registry import gateway_of
 from outreach.enums import TouchStatus
 from outreach.models import Attempt, Touch, TouchDecision
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 BATCH_SIZE = 64  # looked up together; the worker that asks has other work
 ASKING_SECONDS = 20.0  # no batch begins later: who was not looked up is at the next bell
 LOOKUP_MARGIN = timedelta(minutes=1)  # between our clock and the operator's
+# A message made since an attempt began is of no attempt that began so long before it: deadline and clocks included.
+RIVAL_MARGIN = timedelta(minutes=5)
 
 
 class ResolutionRefused(Exception):
@@ -119,13 +122,32 @@ def resolve_touch(*, touch: Touch, decision: Resolution, by: User, now: datetime
 
 
 def _reconcile(doubts: Sequence[Doubt], now: datetime) -> int:
-    messages = _messages(doubts)
-    with ThreadPoolExecutor(settings.SMS_CONNECTIONS, thread_name_prefix="look-up") as pool:
-        looked_up = list(pool.map(_look_up, doubts, messages, [now] * len(doubts)))
-    answers, absent = _sort_look_ups(doubts, looked_up)
+    looked_up = _look_up_all(doubts, now)
+    rivals = _rivals([doubt for doubt, result in zip(doubts, looked_up, strict=True) if result.found], doubts)
+    asked = [*zip(doubts, looked_up, strict=True), *zip(rivals, _look_up_all(rivals, now), strict=True)]
+    answers, absent = _sort_look_ups(doubts, asked)
     record_answers(answers=answers, now=now)
     _give_up_or_resend(absent, now)
     return len(answers)
+
+
+def _look_up_all(doubts: Sequence[Doubt], now: datetime) -> list[LookUpResult]:
+    if not doubts:
+        return []
+    with ThreadPoolExecutor(settings.SMS_CONNECTIONS, thread_name_prefix="look-up") as pool:
+        return list(pool.map(_look_up, doubts, _messages(doubts), [now] * len(doubts)))
+
+
+def _rivals(found: Sequence[Doubt], known: Sequence[Doubt]) -> list[Doubt]:
+    """Other attempts whose message the operator may have shown. To be read before the references that are taken."""
+    rows = _rows(
+        sql.RIVALS,
+        destinations=[hash_destination(doubt.destination) for doubt in found],
+        providers=[doubt.provider for doubt in found],
+        since=[doubt.intent_at - RIVAL_MARGIN for doubt in found],
+        attempts=[doubt.attempt_id for doubt in known],
+    )
+    return [Doubt(*row) for row in rows] if found else []
 
 
 def _messages(doubts: Sequence[Doubt]) -> list[OutgoingMessage | None]:
@@ -155,19 +177,41 @@ def _look_up(doubt: Doubt, message: OutgoingMessage | None, now: datetime) -> Lo
     return gateway.look_up(message, max_age_seconds=age)
 
 
-def _sort_look_ups(doubts: Sequence[Doubt], looked_up: Sequence[LookUpResult]) -> tuple[list[Answer], list[Doubt]]:
-    """Answers found, and doubts that the operator does not know. One message stands for one attempt only."""
-    references = {found.provider_ref for result in looked_up for found in result.found}
-    taken = set(Attempt.objects.filter(provider_ref__in=references).values_list("provider_ref", flat=True))
-    answers, absent = [], []
-    for doubt, result in zip(doubts, looked_up, strict=True):
-        found = next((f for f in result.found if f.provider_ref not in taken), None)
-        if found:
-            taken.add(found.provider_ref)
-            answers.append(Answer(doubt.uuid, found.status, found.provider_ref, found.error_code, found.segments))
-        elif result.is_answered:
+def _sort_look_ups(
+    doubts: Sequence[Doubt], asked: Sequence[tuple[Doubt, LookUpResult]]
+) -> tuple[list[Answer], list[Doubt]]:
+    """Answers found, and doubts that the operator does not know. One message stands for one attempt only: where several
+    may have sent it, none is answered for, nor held for absent.
+
+    Latest first: what can only be theirs is not left to the earlier ones.
+    """
+    references = {found.provider_ref for _, result in asked for found in result.found}
+    taken = {*Attempt.objects.filter(provider_ref__in=references).values_list("provider", "provider_ref")}
+    unanswered, answers, absent = list(asked), [], []
+    for doubt, result in sorted(asked, key=lambda one: one[0].intent_at, reverse=True):
+        free = [found for found in result.found if (doubt.provider, found.provider_ref) not in taken]
+        if doubt not in doubts or not result.is_answered:
+            continue
+        if not free:
             absent.append(doubt)
+        elif len(free) >= len([one for one in unanswered if _may_have_sent(*one, doubt, free)]):
+            taken.add((doubt.provider, free[0].provider_ref))
+            unanswered.remove((doubt, result))
+            answers.append(_answer(doubt, free[0]))
     return answers, absent
+
+
+def _may_have_sent(other: Doubt, result: LookUpResult, doubt: Doubt, free: Sequence[FoundMessage]) -> bool:
+    """Whether one of these messages, found for an attempt, may be that of another one (or of the same)."""
+    if (other.provider, other.destination) != (doubt.provider, doubt.destination):
+        return False
+    shown = {found.provider_ref for found in free}
+    is_near = other.intent_at >= doubt.intent_at - RIVAL_MARGIN
+    return is_near and (not result.is_answered or any(found.provider_ref in shown for found in result.found))
+
+
+def _answer(doubt: Doubt, found: FoundMessage) -> Answer:
+    return Answer(doubt.uuid, found.status, found.provider_ref, found.error_code, found.segments)
 
 
 def _give_up_or_resend(absent: Sequence[Doubt], now: datetime) -> None:

@@ -52,6 +52,18 @@ RETURNING o.id, o.touch_id, o.uuid, t.channel, t.destination, t.step_id, t.alloc
           o.intent_at, o.lookup_count, pl.allows_resend, o.provider,
           (SELECT count(*) FROM outreach_attempt tried WHERE tried.touch_id = t.id) AS attempts"""
 
+# Whose message may be taken for that of an attempt looked up: to the same destination by the same operator, not long
+# before it or later, and without a reference yet. Those that are being sent as well.
+RIVALS = f"""
+SELECT DISTINCT ON (o.id) o.id, o.touch_id, o.uuid, t.channel, t.destination, t.step_id, t.allocataire_id,
+       o.intent_at, o.lookup_count, false AS allows_resend, o.provider, 0 AS attempts
+  FROM unnest(%(destinations)s::text[], %(providers)s::text[], %(since)s::timestamptz[])
+       AS asked(destination_hash, provider, since)
+  JOIN outreach_touch t ON t.destination_hash = asked.destination_hash
+  JOIN outreach_attempt o ON o.touch_id = t.id AND o.provider = asked.provider AND o.intent_at >= asked.since
+ WHERE o.status IN ('{AttemptStatus.SENDING}', '{AttemptStatus.UNCONFIRMED}') AND o.provider_ref = ''
+   AND NOT o.id = ANY(%(attempts)s)"""
+
 COUNT_EMPTY_LOOKUPS = "UPDATE outreach_attempt SET lookup_count = lookup_count + 1 WHERE id = ANY(%(attempts)s)"
 
 # A new attempt, in its window (the sweeper of missed windows finds another one if this one is over).
