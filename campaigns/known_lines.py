@@ -12,12 +12,13 @@ from array import array
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import count
 from pathlib import Path
 
 import phonenumbers
 from psycopg import sql
 
-from campaigns.population_staging import KNOWN, STAGING, TARGET, copy_text, execute, fetch
+from campaigns.population_staging import KNOWN, STAGING, TARGET, copy_texts, execute, fetch
 
 _MARKS = sql.Identifier("campaigns_known_line")
 _READ = sql.Identifier("population_marks")
@@ -65,11 +66,13 @@ def find_known_lines(
     ``matricule_width``: a shorter matricule of digits is read again, its first zeros may be given back now.
     """
     execute(sql.SQL("CREATE TEMP TABLE {read} (line bigint, mark uuid)").format(**_TABLES))
-    number = 1
-    for texts in blocks:
-        rows = [f"{n}\t{mark}\n" for n, mark in enumerate(marks_of(texts, key), start=number)]
-        copy_text(_READ, ["line", "mark"], "".join(rows))
-        number += len(texts)
+    lines = count(1)
+    copy_texts(
+        _READ,
+        ["line", "mark"],
+        ("".join(f"{next(lines)}\t{mark}\n" for mark in marks_of(texts, key)) for texts in blocks),
+    )
+    number = next(lines)
     execute(sql.SQL(_FIND).format(width=sql.Literal(matricule_width), **_TABLES))
     return _select_others(max(number, line_count) + 1)
 

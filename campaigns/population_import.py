@@ -2,9 +2,10 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import psycopg
@@ -132,10 +133,9 @@ def _stage_and_apply(record: PopulationImport, reading: _Reading, now: datetime)
     """Read everything beside the population, then write it in one transaction; returns why nothing was, if so."""
     with staging.staging_table(reading.columns):
         wanted = _lines_to_read(record, reading, now)
-        for done, block in enumerate(read_blocks(reading.source, wanted), start=1):
-            _stage(block, record, reading)
-            if done % _PROGRESS == 0:
-                record.save(update_fields=["expected_count", "read_count", "rejected_count"])
+        blocks = read_blocks(reading.source, wanted)
+        while _stage(islice(blocks, _PROGRESS), record, reading):
+            record.save(update_fields=["expected_count", "read_count", "rejected_count"])
         with transaction.atomic():
             staging.plan_for_sets()
             _reject_duplicates(record)
@@ -162,18 +162,28 @@ def _lines_to_read(record: PopulationImport, reading: _Reading, now: datetime) -
     return wanted
 
 
-def _stage(block: Block, record: PopulationImport, reading: _Reading) -> None:
-    parsed = reading.parser.parse(block, known_lines.marks_of(block.texts, reading.key))
-    if parsed.rows:
-        staging.copy_rows(reading.parser.fields, parsed.rows)
-    rejected = [_rejected_line(record, line, refusal) for line, refusal, _matricule in parsed.refused]
-    RejectedLine.objects.bulk_create(rejected)
-    for _line, _refusal, matricule in parsed.refused:
-        _remember_refused(matricule, reading)
-    record.read_count += len(block.numbers) + len(block.refused)
-    record.rejected_count += len(rejected)
-    record.repairs = Counter(record.repairs) + parsed.repaired
-    record.emptied = Counter(record.emptied) + parsed.emptied
+def _stage(blocks: Iterable[Block], record: PopulationImport, reading: _Reading) -> bool:
+    """Whether there was anything left to read."""
+    before, rejected = record.read_count, list[RejectedLine]()
+    staging.copy_rows(reading.parser.fields, _parse(blocks, record, reading, rejected))
+    RejectedLine.objects.bulk_create(rejected, batch_size=_BATCH)
+    return record.read_count > before
+
+
+def _parse(
+    blocks: Iterable[Block], record: PopulationImport, reading: _Reading, rejected: list[RejectedLine]
+) -> Iterator[str]:
+    """The rows of each block; what they are read to hold goes to the record, and the lines refused to ``rejected``."""
+    for block in blocks:
+        parsed = reading.parser.parse(block, known_lines.marks_of(block.texts, reading.key))
+        rejected += [_rejected_line(record, line, refusal) for line, refusal, _matricule in parsed.refused]
+        for _line, _refusal, matricule in parsed.refused:
+            _remember_refused(matricule, reading)
+        record.read_count += len(block.numbers) + len(block.refused)
+        record.rejected_count += len(parsed.refused)
+        record.repairs = Counter(record.repairs) + parsed.repaired
+        record.emptied = Counter(record.emptied) + parsed.emptied
+        yield parsed.rows
 
 
 def _apply(record: PopulationImport, reading: _Reading, now: datetime) -> str:

@@ -1,6 +1,6 @@
 """The set-based side of the population import: staged rows, their difference, and the writing of nothing else."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,8 +8,10 @@ from typing import Any
 
 from django.db import connection
 from psycopg import sql
+from psycopg.copy import QueuedLibpqWriter
 
 from campaigns.models import Allocataire
+from campaigns.models.planner import give_room, take_small_samples
 from campaigns.rules.population_values import NULL
 
 TARGET = sql.Identifier(Allocataire._meta.db_table)
@@ -74,17 +76,19 @@ def staging_table(fields: Sequence[str]) -> Iterator[None]:
             execute(drop)
 
 
-def copy_rows(fields: Sequence[str], rows: str) -> None:
-    """COPY lines in PostgreSQL's text format, their number and their mark first."""
-    copy_text(STAGING, ["line", "mark", *fields], rows)
+def copy_rows(fields: Sequence[str], texts: Iterable[str]) -> None:
+    """COPY lines in PostgreSQL's text format, their number and their mark first; see ``copy_texts``."""
+    copy_texts(STAGING, ["line", "mark", *fields], texts)
 
 
-def copy_text(table: sql.Identifier, columns: Sequence[str], rows: str) -> None:
+def copy_texts(table: sql.Identifier, columns: Sequence[str], texts: Iterable[str]) -> None:
+    """Each text, some lines, leaves while the next is prepared: the connection serves nothing else meanwhile."""
     query = sql.SQL("COPY {table} ({columns}) FROM STDIN WITH (NULL {null})").format(
         table=table, columns=_columns(columns), null=sql.Literal(NULL)
     )
-    with connection.cursor() as cursor, cursor.cursor.copy(query) as copy:
-        copy.write(rows)
+    with connection.cursor() as cursor, cursor.cursor.copy(query, writer=QueuedLibpqWriter(cursor.cursor)) as copy:
+        for text in texts:
+            copy.write(text)
 
 
 def matricule_width() -> int | None:
@@ -130,7 +134,9 @@ _REMOVE_DUPLICATES = """
 def plan_for_sets() -> None:
     """Of this transaction: joins by hash. The statistics of a table that was just emptied or filled would have the
     planner search it once a row."""
-    execute(sql.SQL("SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"))
+    give_room()
+    take_small_samples()
+    execute(sql.SQL("SET LOCAL enable_nestloop = off"))
 
 
 def compare(fields: Sequence[str], extra_codes: Sequence[str]) -> Difference:
@@ -246,12 +252,11 @@ def _indexes_rebuilt_if_fresh(created: int) -> Iterator[None]:
     execute(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED"))
     for drop, _build in dropped:
         execute(sql.SQL(drop))
-    yield
     execute(sql.SQL("SET LOCAL maintenance_work_mem = '128MB'"))
+    yield
     for _drop, build in dropped:
         execute(sql.SQL(build))
-    # A tenth of the usual sample is enough until autovacuum passes.
-    execute(sql.SQL("SET LOCAL default_statistics_target = 10; ANALYZE {target}").format(target=TARGET))
+    execute(sql.SQL("ANALYZE {target}").format(target=TARGET))
 
 
 # How to drop and to build again each index that holds no uniqueness, and each foreign key.

@@ -15,6 +15,7 @@ from campaigns.rules.excel_damage import LostDigits, Repaired, give_zeros_back, 
 from campaigns.rules.population_values import InvalidValue, Parse
 
 _KEPT = 1 << 14  # distinct texts that a column remembers from block to block
+DAYS_OF_LIVES = 1 << 16  # more days than any two living people have been apart
 _NATIONAL = 9  # digits of a French number without its first zero
 CONTACTS = {"email": "e-mail", "mobile": "mobile", "landline": "fixe"}
 
@@ -31,9 +32,9 @@ class Findings:
 class Known(dict[str, str]):
     """Text → value, read on first sight; ``refusals`` and ``repairs`` name the texts that were not plain."""
 
-    def __init__(self, parse: Parse) -> None:
+    def __init__(self, parse: Parse, kept: int = _KEPT) -> None:
         super().__init__()
-        self._parse = parse
+        self._parse, self._kept = parse, kept
         self.refusals: dict[str, InvalidValue] = {}
         self.repairs: dict[str, str] = {}
 
@@ -50,7 +51,7 @@ class Known(dict[str, str]):
 
     def forget(self) -> None:
         """Between two blocks only: what a block met must still be found at its end."""
-        if len(self) > _KEPT:
+        if len(self) > self._kept:
             self.clear()
             self.refusals.clear()
             self.repairs.clear()

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from campaigns.enums import Civility, FamilySituation, Housing, ProfessionalSituation, QuittanceState, RibState
 from campaigns.rules import population_values as values
-from campaigns.rules.column_readers import CONTACTS, Column, ContactColumn, Findings, Known
+from campaigns.rules.column_readers import CONTACTS, DAYS_OF_LIVES, Column, ContactColumn, Findings, Known
 from campaigns.rules.contact_points import region_of
 from campaigns.rules.population_columns import EXTRA, FIELD_OF_HEADER, InvalidLine
 
@@ -134,7 +134,7 @@ def _usual_matricule(width: int) -> str:
 
 def _readers(communes: Collection[str], today: date, matricule_width: int) -> dict[str, Known]:
     """How each field reads a text; fields of one kind share what they know."""
-    past, future = Known(values.past_date(today)), Known(values.parse_date)
+    past, future = Known(values.past_date(today), DAYS_OF_LIVES), Known(values.parse_date, DAYS_OF_LIVES)
     boolean = Known(values.parse_boolean)
     readers = {f: past if f.endswith(("_on", "_since")) else boolean for f in FIELD_OF_HEADER.values()}
     others: dict[str, values.Parse] = {
