@@ -2,6 +2,8 @@
 
 from django.db.models import TextChoices
 
+from campaigns.enums import Channel
+
 
 class TouchStatus(TextChoices):
     PLANNED = "PREVU", "Prévu"
@@ -90,11 +92,17 @@ class CallResult(TextChoices):
     NO_ANSWER = "ABSENT", "Pas de réponse"
     CALL_BACK = "A_RAPPELER", "À rappeler"
     WRONG_NUMBER = "FAUX_NUMERO", "Faux numéro"
-    REFUSED = "REFUS", "Ne veut plus être contactée"
+    REFUSED = "REFUS", "Ne veut plus être appelée"
+    OPPOSED = "OPPOSITION", "Ne veut plus être contactée, par aucun canal"
+
+    @classmethod
+    def refusals(cls) -> "dict[CallResult, str]":
+        """Result → the channel that the person refuses; empty: all of them."""
+        return {cls.REFUSED: Channel.CALL, cls.OPPOSED: ""}
 
     @property
     def ends_the_call(self) -> bool:
-        return self in {CallResult.REACHED, CallResult.WRONG_NUMBER, CallResult.REFUSED}
+        return self in {CallResult.REACHED, CallResult.WRONG_NUMBER, *CallResult.refusals()}
 
 
 class NightStatus(TextChoices):

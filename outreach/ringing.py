@@ -25,13 +25,13 @@ logger = logging.getLogger(__name__)
 # What the contact has become when the call ends.
 END_STATES = {
     CallResult.REACHED: TouchStatus.DELIVERED,
-    CallResult.REFUSED: TouchStatus.DELIVERED,
+    **dict.fromkeys(CallResult.refusals(), TouchStatus.DELIVERED),
     CallResult.WRONG_NUMBER: TouchStatus.FAILED,
 }
 # Whether the person was contacted, as the cap counts it; no answer changes nothing.
 FACT_STATES = {
     CallResult.REACHED: FactState.ANSWERED,
-    CallResult.REFUSED: FactState.ANSWERED,
+    **dict.fromkeys(CallResult.refusals(), FactState.ANSWERED),
     CallResult.CALL_BACK: FactState.ANSWERED,
     CallResult.VOICEMAIL: FactState.SUBMITTED,
     CallResult.WRONG_NUMBER: FactState.RELEASED,
@@ -64,8 +64,8 @@ def write_ring(
 ) -> CallAttempt:
     """Write what a ring gave; decide whether, and when, the person is rung again. ``minutes``: length of the call.
 
-    A refusal records the opposition to calls, a wrong number the address to correct, in the same transaction. A ring of
-    a call that had ended meanwhile is kept, and re-opens nothing.
+    A refusal records the opposition (to calls, or to everything), a wrong number the address to correct, in the same
+    transaction. A ring of a call that had ended meanwhile is kept, and re-opens nothing.
     """
     touch = Touch.objects.select_related("allocataire").get(pk=call.touch_id)
     lock_people(persons=[touch.allocataire_id], destinations=[touch.destination_hash])
@@ -143,9 +143,9 @@ def _act_on(touch: Touch, result: str, by: User | None, now: datetime) -> None:
     if result == CallResult.WRONG_NUMBER:  # somebody else answers there: nothing of hers may be sent to it
         finding = Finding(touch.allocataire_id, touch.destination, "", BadDestinationReason.SOMEBODY_ELSE)
         record_bad_destinations(findings=[finding], now=now)
-    if result == CallResult.REFUSED:
+    if (refused := CallResult.refusals().get(CallResult(result))) is not None:
         record_opposition(
-            allocataire_ids=[touch.allocataire_id], channel=Channel.CALL, source=OppositionSource.CALL, now=now, by=by
+            allocataire_ids=[touch.allocataire_id], channel=refused, source=OppositionSource.CALL, now=now, by=by
         )
 
 

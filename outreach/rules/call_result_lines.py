@@ -31,6 +31,7 @@ _SYNONYMS = {
     "faux numero": CallResult.WRONG_NUMBER,
     "non attribue": CallResult.WRONG_NUMBER,
     "refus": CallResult.REFUSED,
+    "ne veut plus etre contactee": CallResult.OPPOSED,
 }
 RESULTS = _SYNONYMS | {plain(word): result for result in CallResult for word in (result.value, str(result.label))}
 

@@ -6,9 +6,12 @@ import pytest
 from campaigns.bad_destinations import Finding, record_bad_destinations
 from campaigns.enums import BadDestinationReason, CampaignStatus, Channel, FactState
 from campaigns.locks import lock_people
-from campaigns.models import Allocataire, BadDestination, Campaign, ContactFact, Opposition, User
+from campaigns.models import Allocataire, BadDestination, Campaign, ContactFact, Opposition, User, set_clock
 from outreach import ringing
 from outreach.call_desk import CallNotHeld, build_call_list, record_call_result, release_call, take_next_call
+from outreach.channels.fake import FakeGateway
+from outreach.channels.registry import use_gateway
+from outreach.dispatch import dispatch_due
 from outreach.enums import CallResult, ReplyClass, Suppression, TouchStatus
 from outreach.models import Call, CallAttempt, Reply, Touch
 from tests.factories import make_allocataire, make_allocataires, make_user, step_values
@@ -118,6 +121,7 @@ def test_nobody_is_rung_outside_hours(agent: User) -> None:
     [
         (CallResult.REACHED, TouchStatus.DELIVERED, FactState.ANSWERED),
         (CallResult.REFUSED, TouchStatus.DELIVERED, FactState.ANSWERED),
+        (CallResult.OPPOSED, TouchStatus.DELIVERED, FactState.ANSWERED),
         (CallResult.WRONG_NUMBER, TouchStatus.FAILED, FactState.RELEASED),
     ],
 )
@@ -128,7 +132,8 @@ def test_a_result_that_ends(agent: User, result: str, status: str, state: str) -
     assert Call.objects.get().done_at == MORNING
     assert (CallAttempt.objects.get().result, CallAttempt.objects.get().minutes) == (result, 3)
     assert take_next_call(agent=agent, now=MORNING) is None
-    assert Opposition.objects.filter(channel=Channel.CALL).exists() == (result == CallResult.REFUSED)
+    refused = {CallResult.REFUSED: ["CALL"], CallResult.OPPOSED: [""]}.get(CallResult(result), [])
+    assert list(Opposition.objects.values_list("channel", flat=True)) == refused
     found = list(BadDestination.objects.values_list("destination_hash", "channel"))
     assert found == ([(touch.destination_hash, "")] if result == CallResult.WRONG_NUMBER else [])
 
@@ -201,6 +206,20 @@ def test_a_ring_refused_stops_every_other_call(agent: User) -> None:
         (TouchStatus.DELIVERED, ""),
         (TouchStatus.SUPPRESSED, Suppression.OPPOSED),
     }
+
+
+def test_who_wants_no_contact_at_all_receives_no_message_either(agent: User) -> None:
+    """« Ne me contactez plus », said on the phone, is not only about the phone."""
+    (person,) = make_allocataires(1)
+    make_wave(people=[person], steps=CALL_STEP)
+    make_wave(people=[person])
+    build_call_list(on=NIGHT, now=PLANNED_AT)
+    record_call_result(call=take(agent), agent=agent, result=CallResult.OPPOSED, now=MORNING)
+    set_clock(MORNING)
+    with use_gateway("SMS", FakeGateway()) as gateway:
+        dispatch_due(channel="SMS", worker="test", deadline_seconds=20)
+        assert not gateway.sent  # type: ignore[attr-defined]
+    assert Touch.objects.get(channel="SMS").reason == Suppression.OPPOSED
 
 
 @pytest.mark.parametrize(
