@@ -152,6 +152,22 @@ class OppositionSource(TextChoices):
     AGENT = "AGENT", "Enregistrée par un agent"
 
 
+class TrialStatus(TextChoices):
+    """What became of a text that a colleague sent herself."""
+
+    DELIVERED = "REMIS", "Remis"
+    ACCEPTED = "PRIS", "Pris par l’opérateur"
+    UNDELIVERED = "NON_REMIS", "Non remis"
+    REFUSED = "REFUSE", "Refusé par l’opérateur"
+    LATER = "PLUS_TARD", "Pas parti : à refaire"
+    UNKNOWN = "INCONNU", "Réponse de l’opérateur inconnue"
+
+    @classmethod
+    def received(cls) -> frozenset[str]:
+        """As far as can be known: not all operators say what was delivered."""
+        return frozenset({cls.DELIVERED, cls.ACCEPTED})
+
+
 class BadDestinationReason(TextChoices):
     UNKNOWN = "INCONNU", "Numéro inconnu de l’opérateur"
     NOT_A_MOBILE = "PAS_MOBILE", "Ce numéro ne reçoit pas de SMS"

@@ -5,7 +5,7 @@ approved is pinned, and a campaign is launched once.
 """
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -14,13 +14,14 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from campaigns.enums import CONTROL_ARM
+from campaigns.enums import CONTROL_ARM, TrialStatus
 from campaigns.models import Allocataire, Campaign, CampaignMove, Plan, PlanStep, Segment, Step, User
 from campaigns.rules import criteria as criteria_rules
 from campaigns.rules import lifecycle as rules
 from campaigns.rules.announcements import announce_calls
 from campaigns.rules.automatic_answers import find_answer_problems
 from campaigns.rules.messages import check_text
+from campaigns.rules.trials import find_untried
 from campaigns.segments import count_matching, expand_criteria, load_catalogue
 
 REASON_LENGTH = 300
@@ -256,6 +257,17 @@ def _check_approval(campaign: Campaign, move: rules.Move) -> None:
 def _find_problems(campaign: Campaign, today: Any) -> list[str]:
     """All that keeps a draft from being submitted, as French sentences."""
     steps = list(campaign.steps.all())
+    problems = _find_written_problems(campaign, steps, today)
+    # A text that must change is not worth a trial: what is wrong with it is said first.
+    return problems or find_untried(steps, _tried(campaign))
+
+
+def _tried(campaign: Campaign) -> set[str]:
+    """Texts that somebody of the team received, whoever she is."""
+    return set(campaign.trials.filter(status__in=TrialStatus.received()).values_list("text_digest", flat=True))
+
+
+def _find_written_problems(campaign: Campaign, steps: Sequence[Step], today: Any) -> list[str]:
     return [
         *_criteria_problems(campaign),
         *rules.find_arm_problems(campaign.arms, _planned_arms(steps), control_code=CONTROL_ARM),

@@ -30,7 +30,7 @@ TASKS = (
         "Campagnes",
         "campaigns_campaign_changelist",
         "campaigns.view_campaign",
-        also=("campaigns_plan_changelist", "campaigns_contactfact_changelist"),
+        also=("campaigns_plan_changelist", "campaigns_contactfact_changelist", "campaigns_trial_changelist"),
     ),
     Task("Segments", "campaigns_segment_changelist", "campaigns.view_segment"),
     Task(

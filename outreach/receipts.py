@@ -32,6 +32,7 @@ from outreach.rules.delivery import (
     deserves_late_try,
     fact_state,
     is_known_code,
+    may_be_received,
     status_of,
     touch_status,
 )
@@ -127,6 +128,7 @@ def _apply(now: datetime, size: int, after: int, finals: list[str] | None) -> tu
         _execute(sql.WRITE_ATTEMPTS, **_columns(words), now=now)
         _write_touches(now)
     _act_on_codes(words, now)
+    _execute(sql.TELL_TRIALS, **_columns(words))
     _mark_applied(words, now)
     return taken, last
 
@@ -184,9 +186,12 @@ def _write_touches(now: datetime) -> None:
 def _decide(
     kind: int, current: str, statuses: list[str], codes: list[str], has_time: bool
 ) -> tuple[int, str, str, bool] | None:
-    """Situation, new state, state of its fact, whether it is tried later; None when nothing changes."""
+    """Situation, new state, state of its fact, whether it is tried later; None when nothing changes.
+
+    Of a touch that ended while somebody may have received it, a receipt may tell that nobody did: its fact is released.
+    """
     status = touch_status(current, statuses)
-    if status == current:
+    if status == current and (not status.is_final or may_be_received(statuses)):
         return None
     is_late = status == TouchStatus.UNDELIVERED and deserves_late_try(codes) and has_time
     if is_late:

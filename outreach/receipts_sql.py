@@ -5,8 +5,8 @@ follows for each row is SQL. A *key* is the rank of a state on two digits follow
 the greater key (byte order) wins, whatever came first.
 """
 
-from campaigns.enums import FactState
-from outreach.enums import EventKind
+from campaigns.enums import FactState, TrialStatus
+from outreach.enums import AttemptStatus, EventKind
 from outreach.rules.delivery import RANKS
 
 STORE = """
@@ -142,7 +142,8 @@ LIST_SITUATIONS = (
 WRITE_TOUCHES = f"""
 WITH moved AS (
     UPDATE outreach_touch t
-       SET status = n.status, status_at = %(now)s, due_at = CASE WHEN n.is_late THEN %(late_try_at)s ELSE t.due_at END,
+       SET status = n.status, status_at = CASE t.status WHEN n.status THEN t.status_at ELSE %(now)s END,
+           due_at = CASE WHEN n.is_late THEN %(late_try_at)s ELSE t.due_at END,
            claimed_by = '', claimed_until = NULL
       FROM receipts_situations s
       JOIN unnest(%(kinds)s::int[], %(statuses)s::text[], %(facts)s::text[], %(late)s::boolean[])
@@ -161,13 +162,32 @@ SELECT DISTINCT t.allocataire_id, t.destination, t.campaign_id, n.code,
   FROM receipts_news n JOIN outreach_touch t ON t.id = n.touch_id JOIN outreach_attempt o ON o.id = n.attempt_id
  WHERE n.code = ANY(%(codes)s)"""
 
+# A message that is no attempt may be a trial, which a colleague sent to herself.
+TELL_TRIALS = f"""
+WITH {_WORDS},
+told AS (
+    SELECT e.attempt_uuid, left(max(w.key COLLATE "C"), 2) AS rank
+      FROM receipts_heard h JOIN words w USING (provider, word, code)
+      JOIN outreach_providerevent e ON e.id = h.event_id
+     WHERE h.attempt_id IS NULL AND w.key <> ''
+     GROUP BY e.attempt_uuid)
+UPDATE campaigns_trial t
+   SET status = CASE rank WHEN '{RANKS[AttemptStatus.DELIVERED]:02}' THEN '{TrialStatus.DELIVERED}'
+                ELSE '{TrialStatus.UNDELIVERED}' END
+  FROM told
+ WHERE t.uuid = told.attempt_uuid AND t.status <> '{TrialStatus.DELIVERED}'
+   AND rank IN ({", ".join(f"'{RANKS[status]:02}'" for status in sorted(AttemptStatus.final()))})"""
+
 # Tells the problems: code, sentence, how many, the first of them.
 MARK_APPLIED = f"""
 WITH {_WORDS},
 marked AS (
     UPDATE outreach_providerevent e
        SET applied_at = %(now)s,
-           problem = CASE WHEN h.attempt_id IS NULL THEN %(nobody)s WHEN w.key = '' THEN %(no_word)s
+           problem = CASE WHEN h.attempt_id IS NULL
+                          THEN CASE WHEN EXISTS (SELECT 1 FROM campaigns_trial t WHERE t.uuid = e.attempt_uuid)
+                                    THEN '' ELSE %(nobody)s END
+                          WHEN w.key = '' THEN %(no_word)s
                           WHEN h.known_ref <> h.ref AND h.ref <> '' AND NOT EXISTS (
                                SELECT 1 FROM outreach_attempt o WHERE o.id = h.attempt_id AND o.provider_ref = h.ref)
                           THEN %(other)s

@@ -21,6 +21,7 @@ from outreach.enums import EventKind
 from outreach.receipts import store_event
 from outreach.replies import opt_out
 from outreach.rules.ovh_states import read_state
+from outreach.trials import is_trial
 
 logger = logging.getLogger(__name__)
 
@@ -122,6 +123,8 @@ def opt_out_page(request: HttpRequest, token: str) -> HttpResponse:
         is_one_click = _form(request).get("List-Unsubscribe") == "One-Click"
     except Refused as refused:
         return refused.response()
+    if is_trial(attempt_uuid):
+        return _opt_out(request, "trial")
     if not opt_out(attempt_uuid=attempt_uuid, is_one_click=is_one_click, now=read_now()):
         return _opt_out(request, "unknown", HTTPStatus.NOT_FOUND)
     return _opt_out(request, "done")

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from itertools import count
 from typing import Any
 
-from campaigns.enums import CONTROL_ARM, CampaignStatus, Channel, PlanFamily
+from campaigns.enums import CONTROL_ARM, CampaignStatus, Channel, PlanFamily, TrialStatus
 from campaigns.models import (
     Allocataire,
     Audience,
@@ -20,8 +20,10 @@ from campaigns.models import (
     PlanStep,
     Segment,
     Step,
+    Trial,
     User,
 )
+from campaigns.rules.trials import digest_text, list_messages
 
 NOW = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)  # the night of Tuesday 3 March 2026, 00:30 in Paris
 NIGHT = date(2026, 3, 3)
@@ -157,6 +159,14 @@ def make_campaign(
     steps = steps or list(plan.steps.order_by("position").values(*fields))
     Step.objects.bulk_create([Step(campaign=campaign, **values) for values in steps])
     return campaign
+
+
+def try_texts(campaign: Campaign) -> None:
+    """Somebody of the team received each message as it is written now: it may be submitted."""
+    by = make_user()
+    for step in list_messages(campaign.steps.all()):
+        values = {"channel": step.channel, "text_digest": digest_text(step), "status": TrialStatus.DELIVERED}
+        Trial.objects.create(campaign=campaign, by=by, at=NOW, provider="fake", **values)
 
 
 def make_running_campaign(*, expected_size: int, now: datetime = NOW, **values: Any) -> Campaign:

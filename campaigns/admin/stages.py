@@ -82,7 +82,7 @@ PATH = (
 SENTENCES = {
     CampaignStatus.DRAFT: (
         "Brouillon : tout peut encore changer.",
-        "Relisez le public et les textes, regardez la simulation, puis soumettez.",
+        "Relisez le public, regardez la simulation, envoyez-vous chaque texte (onglet « Essai »), puis soumettez.",
     ),
     CampaignStatus.SUBMITTED: (
         "Soumise : elle attend l’accord d’un superviseur.",

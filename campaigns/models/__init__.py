@@ -19,6 +19,7 @@ from campaigns.models.planner import refresh_statistics
 from campaigns.models.segment import Segment, SegmentCount
 from campaigns.models.selection import HasAnyBit, Never, PrestationBits, SelectionCode, SelectionRow
 from campaigns.models.territory import Commune, Epci
+from campaigns.models.trial import Trial
 from campaigns.models.user import User
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "SelectionCode",
     "SelectionRow",
     "Step",
+    "Trial",
     "User",
     "read_now",
     "refresh_statistics",

@@ -1,3 +1,3 @@
-from outreach.admin import bilans, call_files, calls, nights, regularisation_imports, replies, touches
+from outreach.admin import bilans, call_files, calls, nights, regularisation_imports, replies, touches, trials
 
-__all__ = ["bilans", "call_files", "calls", "nights", "regularisation_imports", "replies", "touches"]
+__all__ = ["bilans", "call_files", "calls", "nights", "regularisation_imports", "replies", "touches", "trials"]

@@ -3,7 +3,7 @@
 Sources: Twilio's message status values and error dictionary, as settled in the design page "reliability".
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from campaigns.enums import FactState
@@ -31,6 +31,7 @@ __all__ = [
     "deserves_late_try",
     "fact_state",
     "is_known_code",
+    "may_be_received",
     "merge",
     "outcome_of_answer",
     "replaceable_by",
@@ -156,6 +157,11 @@ def touch_status(current: str, attempts: Sequence[str]) -> TouchStatus:
 def fact_state(status: str) -> FactState:
     """How the cap and the theme rule see a touch: what was not made, or failed, is released."""
     return _FACT_STATES.get(status, FactState.RESERVED)
+
+
+def may_be_received(attempts: Collection[str]) -> bool:
+    """Whether somebody may have received one of these attempts, by their states."""
+    return any(status == AttemptStatus.DELIVERED or status not in AttemptStatus.final() for status in attempts)
 
 
 def deserves_late_try(codes: Sequence[str]) -> bool:

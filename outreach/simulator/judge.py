@@ -7,7 +7,7 @@ from datetime import datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Trial
 from outreach.enums import TouchStatus
 from outreach.models import Attempt, Touch
 from outreach.simulator.load import Observed
@@ -87,7 +87,8 @@ def judge(
 ) -> Verdict:
     """Compare what the night planned with what the operator holds (``OperatorDesk.read_ledger``, messages included)."""
     messages = ledger["messages"]
-    outgoing = [message for message in messages if message["direction"] != "inbound"]
+    trials = {str(uuid) for uuid in Trial.objects.values_list("uuid", flat=True)}  # the team's own
+    outgoing = [m for m in messages if m["direction"] != "inbound" and m["attempt_uuid"] not in trials]
     writers = {message["sender"] for message in messages if message["direction"] == "inbound"}
     touches = list(Touch.objects.filter(campaign=campaign))
     due = {touch.destination for touch in touches} - _excused(campaign, touches, writers)

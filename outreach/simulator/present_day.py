@@ -19,6 +19,7 @@ from outreach.simulator.stage import (
     import_extract,
     public_of,
     run_night,
+    try_texts,
     wait_for_sending,
 )
 from outreach.simulator.team import make_calls
@@ -79,6 +80,7 @@ def _leave_to_others(stage: Stage) -> None:
     """One campaign waits for the superviseur, one draft for the agent."""
     waiting = _draft(stage, *TO_APPROVE)
     if waiting.status == CampaignStatus.DRAFT:
+        try_texts(stage, waiting)
         submit_campaign(campaign=waiting, by=stage.team["agent"], now=read_now())
     _draft(stage, *TO_FINISH)
 

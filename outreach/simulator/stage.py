@@ -15,6 +15,7 @@ from campaigns.enums import CampaignStatus, OutcomeStage
 from campaigns.lifecycle import approve_campaign, launch_campaign, resume_campaign, start_campaign, submit_campaign
 from campaigns.models import Campaign, ImportStatus, Plan, PopulationImport, RegularisationKind, Segment, User, read_now
 from campaigns.population_import import import_population
+from campaigns.rules.trials import list_messages
 from campaigns.segments import count_matching
 from outreach.enums import NightStatus, TouchStatus
 from outreach.models import Call, Night, ProviderEvent, RegularisationImport, Reply, Touch
@@ -26,6 +27,7 @@ from outreach.simulator.population import declare_attributes, write_population
 from outreach.simulator.scenarios import TARGETS
 from outreach.simulator.structure import Target
 from outreach.simulator.team import make_calls
+from outreach.trials import try_on_oneself
 
 IN_FLIGHT = (TouchStatus.CLAIMED, TouchStatus.SENDING)
 AWAITING_RECEIPT = (TouchStatus.SUBMITTED, TouchStatus.SENT)
@@ -112,6 +114,7 @@ def bring_to_launch(stage: Stage, campaign: Campaign) -> None:
     """From whatever state it was left in to launched."""
     agent, superviseur = stage.team["agent"], stage.team["superviseur"]
     if campaign.status == CampaignStatus.DRAFT:
+        try_texts(stage, campaign)
         now = read_now()
         size = count_matching(campaign.segment.criteria, today=timezone.localdate(now))
         submit_campaign(campaign=campaign, by=agent, now=now, typed_size=size)
@@ -123,6 +126,12 @@ def bring_to_launch(stage: Stage, campaign: Campaign) -> None:
         size = campaign.expected_size or 0
         launch_campaign(campaign=campaign, by=superviseur, now=read_now(), typed_size=size)
         campaign.refresh_from_db()
+
+
+def try_texts(stage: Stage, campaign: Campaign) -> None:
+    """The agent sends herself each message; until an operator has taken it, nothing can be submitted."""
+    for step in list_messages(campaign.steps.order_by("position")):
+        try_on_oneself(step=step, by=stage.team["agent"], now=read_now())
 
 
 def run_night(stage: Stage, on: date) -> None:

@@ -18,6 +18,10 @@ ACCOUNTS = {  # user name: (first name, last name, group)
 }
 
 
+# Beside those that the synthetic population takes (``people``): given to nobody, accepted as mobiles.
+TRIAL_MOBILE = "+33750000001"
+
+
 def create_accounts() -> dict[str, User]:
     """The four demo accounts, one a role; existing ones are left alone."""
     return {name: _account(name, *values) for name, values in ACCOUNTS.items()}
@@ -26,7 +30,13 @@ def create_accounts() -> dict[str, User]:
 def _account(name: str, first_name: str, last_name: str, group: str) -> User:
     user, created = User.objects.get_or_create(
         username=name,
-        defaults={"first_name": first_name, "last_name": last_name, "is_staff": True, "email": f"{name}@caf.invalid"},
+        defaults={
+            "first_name": first_name,
+            "last_name": last_name,
+            "is_staff": True,
+            "email": f"{name}@caf.invalid",
+            "mobile": TRIAL_MOBILE,
+        },
     )
     if created:
         user.set_password(PASSWORD)

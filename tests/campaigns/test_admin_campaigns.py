@@ -19,6 +19,7 @@ from tests.factories import (
     make_segment,
     make_user,
     step_values,
+    try_texts,
 )
 from tests.pages import MAX_QUERIES, make_colleague, sign_in
 
@@ -40,7 +41,9 @@ def draft(by: User, **values: Any) -> Campaign:
     now = read_now()
     starts_on = (now + timedelta(days=1)).date()
     values = {"plan": make_plan(), "segment": make_segment(), "name": "Essai", "starts_on": starts_on, **values}
-    return start_campaign(by=by, now=now, **values)
+    campaign = start_campaign(by=by, now=now, **values)
+    try_texts(campaign)
+    return campaign
 
 
 def submitted(by: User) -> Campaign:

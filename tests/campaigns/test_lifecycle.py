@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from django.db import connection
 
-from campaigns.enums import CONTROL_ARM, CampaignStatus, Channel, PlanMode
+from campaigns.enums import CONTROL_ARM, CampaignStatus, Channel, PlanMode, TrialStatus
 from campaigns.lifecycle import (
     MoveRefused,
     TooWide,
@@ -36,6 +36,7 @@ from tests.factories import (
     make_segment,
     make_user,
     step_values,
+    try_texts,
 )
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +56,9 @@ def superviseur():
 def draft(agent) -> Campaign:
     make_allocataires(3)
     plan = make_plan(control_share="0.1", is_sensitive=True)
-    return start_campaign(plan=plan, segment=make_segment(), name="Vie maritale", by=agent, now=NOW)
+    campaign = start_campaign(plan=plan, segment=make_segment(), name="Vie maritale", by=agent, now=NOW)
+    try_texts(campaign)
+    return campaign
 
 
 @pytest.fixture
@@ -356,7 +359,9 @@ def test_a_campaign_for_most_of_the_population_asks_for_its_size(agent, settings
 
     def campaign(children: int) -> Campaign:
         segment = make_segment({"field": "children_count", "op": "eq", "value": children})
-        return make_campaign(segment=segment)
+        made = make_campaign(segment=segment)
+        try_texts(made)
+        return made
 
     wide = campaign(1)
     with pytest.raises(TooWide, match="5 personnes, plus de 50 % des 8 dossiers ouverts"):
@@ -367,3 +372,28 @@ def test_a_campaign_for_most_of_the_population_asks_for_its_size(agent, settings
     assert submit_campaign(campaign=campaign(0), by=agent, now=NOW).expected_size == 4
     settings.WIDE_FLOOR = 6
     assert submit_campaign(campaign=campaign(1), by=agent, now=NOW).expected_size == 5
+
+
+def test_a_campaign_whose_text_nobody_received_is_not_submitted(draft, agent) -> None:
+    draft.trials.all().delete()
+    with pytest.raises(MoveRefused, match="« Premier contact » : personne de l’équipe n’a reçu ce texte"):
+        submit_campaign(campaign=draft, by=agent, now=NOW)
+    try_texts(draft)
+    draft.steps.update(body="Caf : une question sur votre dossier ? Appelez le {{ telephone_caf }}.")
+    with pytest.raises(MoveRefused, match="n’a reçu ce texte"):
+        submit_campaign(campaign=draft, by=agent, now=NOW)
+    try_texts(draft)
+    assert submit_campaign(campaign=draft, by=agent, now=NOW).status == CampaignStatus.SUBMITTED
+
+
+@pytest.mark.parametrize("status", sorted(set(TrialStatus) - TrialStatus.received()))
+def test_a_trial_that_did_not_arrive_does_not_count(draft, agent, status: str) -> None:
+    draft.trials.update(status=status)
+    with pytest.raises(MoveRefused, match="n’a reçu ce texte"):
+        submit_campaign(campaign=draft, by=agent, now=NOW)
+
+
+def test_a_campaign_of_calls_alone_has_nothing_to_try(agent) -> None:
+    make_allocataires(3)
+    campaign = make_campaign(steps=[step_values("CALL")])
+    assert submit_campaign(campaign=campaign, by=agent, now=NOW).expected_size == 3

@@ -22,7 +22,7 @@ from campaigns.rules.criteria_segments import MAX_NESTED
 from campaigns.segment_keeping import keep_segment
 from campaigns.segments import count_matching, explain_criteria, load_catalogue, matching
 from outreach.roles import AGENT
-from tests.factories import NIGHT, NOW, make_allocataire, make_campaign, make_plan, make_segment, make_user
+from tests.factories import NIGHT, NOW, make_allocataire, make_campaign, make_plan, make_segment, make_user, try_texts
 from tests.pages import make_colleague, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -137,6 +137,7 @@ def test_why_her_shows_the_inner_criteria() -> None:
 def launched(segment: Segment) -> Campaign:
     agent, chief = make_user(), make_user()
     campaign = make_campaign(segment=segment)
+    try_texts(campaign)
     submitted = submit_campaign(campaign=campaign, by=agent, now=NOW)
     approve_campaign(campaign=campaign, by=chief, now=NOW)
     return launch_campaign(campaign=campaign, by=chief, now=NOW, typed_size=submitted.expected_size or 0)
@@ -162,6 +163,7 @@ def test_an_inner_segment_changed_before_approval_is_not_what_was_submitted() ->
     make_allocataire(children_count=1)
     parents = make_segment(PARENTS, name="Parents")
     campaign = make_campaign(segment=make_segment({"all": [inside(parents)]}))
+    try_texts(campaign)
     submitted = submit_campaign(campaign=campaign, by=make_user(), now=NOW)
     assert submitted.criteria == {"all": [{"all": [PARENTS], "name": "Parents"}]}
     parents.delete()

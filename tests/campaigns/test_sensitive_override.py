@@ -25,6 +25,7 @@ from tests.factories import (
     make_plan,
     make_running_campaign,
     make_user,
+    try_texts,
 )
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +74,7 @@ def test_what_is_refused(contacted: Campaign, changes: dict, reason: str, said: 
 def test_whoever_lifts_the_delay_does_not_approve_it(contacted: Campaign) -> None:
     superviseur = make_user()
     kept = override_sensitive_theme(campaign=contacted, by=superviseur, now=NOW, reason=REASON)
+    try_texts(kept)
     submit_campaign(campaign=kept, by=make_user(), now=NOW)
     with pytest.raises(MoveRefused, match="Une autre personne doit le faire"):
         approve_campaign(campaign=kept, by=superviseur, now=NOW)

@@ -12,6 +12,7 @@ from outreach.reconciliation import (
     mark_crashed_attempts,
     reconcile_unconfirmed,
     release_expired_claims,
+    reschedule_missed,
     resolve_touch,
 )
 from outreach.rules.retry import LOOKUPS_BEFORE_RESEND, Resolution
@@ -21,6 +22,7 @@ from tests.faults.harness import OperatorProcess, wait_until
 ON_THE_WIRE = [TouchStatus.CLAIMED, TouchStatus.SENDING]
 UNDECIDED = [TouchStatus.UNCONFIRMED, TouchStatus.QUARANTINED]
 LOOKED_UP = 500  # at once
+ROUNDS = 9  # three hours: past the closing of noon, if it comes to that
 
 
 def go_on(minutes: int) -> datetime:
@@ -29,6 +31,7 @@ def go_on(minutes: int) -> datetime:
     set_clock(now)
     release_expired_claims(now=now)
     mark_crashed_attempts(now=now)
+    reschedule_missed(now=now)
     return now
 
 
@@ -53,8 +56,11 @@ def recover(operator: OperatorProcess, troubles: dict[str, float]) -> int:
     operator.behave(**dict.fromkeys(troubles, 0))
     settle(20)  # an operator that answers: what it has is found
     decided = let_a_superviseur_decide()
-    settle(5)
-    settle(5)  # on a busy machine an answer may come too late even now: it is looked for
+    for _ in range(ROUNDS):  # on a busy machine an answer may come too late even now: it is looked for, and decided
+        settle(20)
+        if not Touch.objects.filter(status__in=[*UNDECIDED, TouchStatus.PLANNED]).exists():
+            break
+        decided += let_a_superviseur_decide()
     assert_never_twice(operator)
     return decided
 

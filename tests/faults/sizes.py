@@ -27,7 +27,7 @@ SIZES: dict[str, tuple[int, int]] = {
     "import_lines": (20_000, 200_000),
     "window_instants": (20_000, 200_000),
     "last_scheduler_year": (2027, 2036),
-    "machine_runs": (40, 250),  # lives of a campaign drawn by hypothesis
+    "machine_runs": (50, 250),  # lives of a campaign drawn by hypothesis
     "machine_steps": (30, 50),
 }
 

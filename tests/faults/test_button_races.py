@@ -15,7 +15,7 @@ from campaigns.enums import CampaignStatus
 from campaigns.lifecycle import MoveRefused, launch_campaign
 from campaigns.models import Campaign, User
 from campaigns.rules.lifecycle import CREATE, MOVES
-from tests.factories import NOW, make_allocataires, make_plan, make_segment, make_user
+from tests.factories import NOW, make_allocataires, make_plan, make_segment, make_user, try_texts
 from tests.faults.harness import say
 from tests.faults.sizes import SEED, size_of
 from tests.faults.table import Row, note
@@ -59,9 +59,11 @@ def leave(barrier: Barrier) -> None:
 
 
 def make_draft(agent: User, number: int) -> Campaign:
-    return lifecycle.start_campaign(
+    draft = lifecycle.start_campaign(
         plan=make_plan(), segment=make_segment(), name=f"Course n° {number}", by=agent, now=NOW
     )
+    try_texts(draft)
+    return draft
 
 
 def test_whoever_presses_launch_each_campaign_is_launched_once(

@@ -59,7 +59,7 @@ def test_a_stop_button_acts_at_once_however_often_it_is_pressed(
 ) -> None:
     operator = start_operator(latency_ms=50)
     workers = start_workers(operator)
-    make_wave(size=FEW * (PRESSES + 1) + 400)
+    make_wave(size=(FEW + WORKERS * BATCH_SIZE) * (PRESSES + 1))
     superviseur, chance = make_user(), random.Random(SEED)
     for _ in range(WORKERS):
         workers.start()

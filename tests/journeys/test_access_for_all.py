@@ -84,6 +84,7 @@ def addresses(draft: Campaign, submitted: Campaign, running: Campaign, night: Ni
         "submitted": ("campaigns_campaign_change", (submitted.pk,)),
         "confirmation": ("campaign_move", (submitted.pk, "approuver")),
         "simulation": ("campaign_simulation", (draft.pk,)),
+        "essai": ("campaign_trials", (draft.pk,)),
         "audience": ("campaign_audience", (running.pk,)),
         "life": ("campaign_life", (running.pk,)),
         "segments": ("campaigns_segment_changelist", ()),

@@ -14,7 +14,7 @@ from outreach.receipts import apply_receipts, store_event
 from outreach.recording import Answer, record_answers
 from outreach.rules.delivery import LATE_TRY_DELAY
 from tests.outreach.sent import NOW, add_attempt, make_sent
-from tests.outreach.waves import make_wave
+from tests.outreach.waves import MORNING, make_wave
 
 pytestmark = pytest.mark.django_db
 
@@ -236,7 +236,7 @@ def test_a_batch_costs_the_same_number_of_queries_whatever_its_size(django_asser
     for number, touch in enumerate(Touch.objects.filter(audience=wave)):
         attempt = add_attempt(touch, provider_ref=f"SM{number}")
         hear(attempt, "delivered", provider_ref=f"SM{number}")
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(21):
         assert apply_receipts(now=NOW) == 30
     assert set(Touch.objects.values_list("status", flat=True)) == {TouchStatus.DELIVERED}
 
@@ -247,3 +247,24 @@ def test_the_limit_holds() -> None:
         hear(attempt, "sent")
     assert apply_receipts(now=NOW, limit=2) == 2
     assert ProviderEvent.objects.unapplied().count() == 1
+
+
+@pytest.mark.parametrize(
+    ("ended", "word", "fact"),
+    [
+        (TouchStatus.EXPIRED, "undelivered", FactState.RELEASED),
+        (TouchStatus.SUPPRESSED, "failed", FactState.RELEASED),
+        (TouchStatus.EXPIRED, "sent", FactState.UNCONFIRMED),
+    ],
+)
+def test_a_doubt_that_was_closed_counts_in_the_cap_until_its_receipt_says_it_did_not_arrive(
+    ended: TouchStatus, word: str, fact: FactState
+) -> None:
+    attempt = make_sent(status=AttemptStatus.UNCONFIRMED)
+    Touch.objects.update(status=ended, status_at=MORNING)  # as a superviseur closes it: its fact stays
+    ContactFact.objects.update(state=FactState.UNCONFIRMED)
+    hear(attempt, word)
+    apply_receipts(now=NOW)
+    assert ContactFact.objects.get().state == fact
+    if word != "sent":
+        assert (Touch.objects.get().status, Touch.objects.get().status_at) == (ended, MORNING)

@@ -49,6 +49,7 @@ from tests.factories import (
     make_segment,
     make_user,
     step_values,
+    try_texts,
 )
 from tests.faults.sizes import SHARE, size_of
 from tests.outreach.machine_world import ANSWERS, PARIS, World
@@ -121,10 +122,10 @@ class LifeOfContacts(RuleBasedStateMachine):
         by_verb: dict[str, dict[str, Any]] = {
             "submit": {"by": self.agent},
             "launch": {"typed_size": campaign.expected_size or 0},
-            "pause": {"reason": "essai"},
-            "send_back": {"reason": "essai"},
+            **dict.fromkeys(["pause", "send_back"], {"reason": "essai"}),
         }
         values = {"by": self.superviseur, **by_verb.get(verb, {})}
+        try_texts(campaign)
         try:
             getattr(lifecycle, f"{verb}_campaign")(campaign=campaign, now=read_now(), **values)
         except MoveRefused:
