@@ -2,7 +2,9 @@
 
 from campaigns.enums import AFTER_REPLY, CampaignStatus, Channel
 from outreach.enums import AttemptStatus, TouchStatus
-from outreach.stopping import AWAITS_READING
+from outreach.stopping import AWAITS_READING, FENCE_CLOSED
+
+PAUSED_CHANNEL = "EXISTS (SELECT 1 FROM outreach_pause s WHERE s.scope IN ('', t.channel) AND s.is_paused)"
 
 AUTOMATIC = f"('{Channel.SMS}', '{Channel.EMAIL}')"
 # What answers a reply is no first contact: it follows one.
@@ -32,6 +34,9 @@ _DEPARTED = f"""(t.status = '{TouchStatus.FAILED}' OR EXISTS (
     SELECT 1 FROM outreach_attempt o WHERE o.touch_id = t.id
        AND (o.submitted_at IS NOT NULL OR o.status = '{AttemptStatus.UNCONFIRMED}')))"""
 
+_MAY_LEAVE = f"""(t.status IN ('{TouchStatus.PLANNED}', '{TouchStatus.CLAIMED}', '{TouchStatus.SENDING}')
+             AND NOT {AWAITS_READING})"""
+
 # Every few seconds: found by ``touch_canary`` and ``touch_campaign_status``, however many contacts there are.
 READ_HELD = f"""
 SELECT k.audience_id, k.size,
@@ -45,12 +50,24 @@ SELECT k.audience_id, k.size,
   JOIN campaigns_campaign c ON c.id = a.campaign_id AND c.status = '{CampaignStatus.RUNNING}'
   LEFT JOIN LATERAL (
       SELECT {_DEPARTED} AS has_departed,
-             t.status IN ('{TouchStatus.PLANNED}', '{TouchStatus.CLAIMED}', '{TouchStatus.SENDING}')
-             AND NOT {AWAITS_READING} AS may_leave,
+             {_MAY_LEAVE} AS may_leave,
              (SELECT max(o.intent_at) FROM outreach_attempt o WHERE o.touch_id = t.id) AS last_at
         FROM outreach_touch t WHERE t.audience_id = k.audience_id AND t.is_canary) f ON true
  WHERE k.released_at IS NULL
  GROUP BY k.audience_id, k.size, a.campaign_id ORDER BY k.audience_id"""
+
+# How many waves wait; since when the oldest should have gone on, if nobody stopped it; when the first of the rest will.
+# A first contact that may leave is awaited until it is due; once they have all left, the wave is judged until the hold.
+WAITING = f"""
+SELECT count(*), min(f.at) FILTER (WHERE f.at <= %(now)s AND NOT f.is_stopped), min(f.at) FILTER (WHERE f.at > %(now)s)
+  FROM outreach_canary k
+  JOIN campaigns_audience a ON a.id = k.audience_id AND a.superseded_at IS NULL
+  JOIN campaigns_campaign c ON c.id = a.campaign_id AND c.status = '{CampaignStatus.RUNNING}'
+  LEFT JOIN LATERAL (
+      SELECT coalesce(min(t.due_at) FILTER (WHERE {_MAY_LEAVE}), max(t.status_at) + %(hold)s) AS at,
+             {FENCE_CLOSED} OR bool_or({_MAY_LEAVE} AND {PAUSED_CHANNEL}) AS is_stopped
+        FROM outreach_touch t WHERE t.audience_id = k.audience_id AND t.is_canary) f ON true
+ WHERE k.released_at IS NULL"""
 
 RELEASE = (
     "UPDATE outreach_canary SET released_at = %(now)s WHERE audience_id = ANY(%(audiences)s) AND released_at IS NULL"

@@ -1,12 +1,15 @@
 """Where things wait, and since when: one question a step, for the page of the system and for IT's supervision."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from campaigns.enums import CampaignStatus, Channel
 from campaigns.models import ImportStatus
+from campaigns.rules.keyed_hash import hash_pads
+from outreach.canary_sql import PAUSED_CHANNEL, WAITING
 from outreach.enums import AttemptStatus, EventKind, NightStatus, TouchStatus
 from outreach.rules.pending import Pending, read_table
 from outreach.rules.stopping import TIME_LEFT
@@ -21,17 +24,12 @@ QUERIES: dict[str, str] = {
     "due": f"""SELECT count(*), min(t.due_at) FROM {_SENDABLE} AND t.due_at <= %(now)s
         AND t.closes_at > %(now)s + %(time_left)s AND t.expires_at > %(now)s
         AND NOT {FIRST_CONTACTS} AND NOT {FENCE_CLOSED}
-        AND NOT EXISTS (SELECT 1 FROM outreach_pause s WHERE s.scope IN ('', t.channel) AND s.is_paused)""",
+        AND NOT {PAUSED_CHANNEL}""",
     "missed": f"""SELECT count(*), min(least(closes_at, expires_at)) FROM outreach_touch
         WHERE status = '{TouchStatus.PLANNED}' AND least(closes_at, expires_at) <= %(now)s""",
     "claimed": f"SELECT count(*), min(status_at) FROM outreach_touch WHERE status = '{TouchStatus.CLAIMED}'",
     "sending": f"SELECT count(*), min(status_at) FROM outreach_touch WHERE status = '{TouchStatus.SENDING}'",
-    "first": f"""SELECT count(*), min(o.at) FROM outreach_canary k
-        JOIN campaigns_audience a ON a.id = k.audience_id AND a.superseded_at IS NULL
-        JOIN campaigns_campaign c ON c.id = a.campaign_id AND c.status = '{CampaignStatus.RUNNING}'
-        JOIN LATERAL (SELECT min(t.due_at) AS at FROM outreach_touch t WHERE t.audience_id = k.audience_id) o
-             ON o.at <= %(now)s
-        WHERE k.released_at IS NULL""",
+    "first": WAITING,
     "unconfirmed": f"SELECT count(*), min(status_at) FROM outreach_touch WHERE status = '{TouchStatus.UNCONFIRMED}'",
     "silent": f"""SELECT count(*), min(o.submitted_at) FROM outreach_touch t
         JOIN outreach_attempt o ON o.touch_id = t.id
@@ -50,17 +48,19 @@ QUERIES: dict[str, str] = {
 }
 
 
-# One round trip for all of them.
+# One round trip for all of them. Only a wave is known to go on at some time: its question has a third column.
 TABLE = " UNION ALL ".join(
-    f"SELECT '{code}' AS code, q.number::bigint, q.oldest_at FROM ({query}) AS q(number, oldest_at)"
+    f"SELECT '{code}', q.*{'' if query is WAITING else ', NULL::timestamptz'} FROM ({query}) q"
     for code, query in QUERIES.items()
 )
 
 
 def read_pending(*, now: datetime) -> list[Pending]:
-    """How many wait at each step and since when, in the order of ``rules.pending.STEPS``."""
-    values: dict[str, Any] = {"now": now, "time_left": TIME_LEFT}
+    """How many wait at each step, since when and until when, in the order of ``rules.pending.STEPS``."""
+    hold = timedelta(seconds=settings.CANARY_HOLD_SECONDS)
+    pads = hash_pads(settings.DESTINATION_HASH_KEY)
+    values: dict[str, Any] = {"now": now, "time_left": TIME_LEFT, "hold": hold, **pads}
     with connection.cursor() as cursor:
         cursor.execute(TABLE, values)
-        figures = {code: (number, oldest_at) for code, number, oldest_at in cursor.fetchall()}
+        figures = {code: (number, since, until) for code, number, since, until in cursor.fetchall()}
     return read_table(figures, now=now)

@@ -27,7 +27,7 @@ STEPS: tuple[Step, ...] = (
     Step("sending", "Contacts donnés à l’opérateur, sans réponse notée", timedelta(minutes=5), "mark_crashed_attempts",
          _WORKER),
     Step("first", "Vagues qui attendent l’issue de leurs premiers contacts", timedelta(hours=4), "watch_campaigns",
-         "Ouvrir la campagne : ses premiers contacts ne sont pas tous partis."),
+         "Ouvrir la campagne : ses premiers contacts auraient dû partir, ou sont jugés depuis longtemps."),
     Step("unconfirmed", "Contacts incertains", timedelta(hours=24), "reconcile_unconfirmed",
          "Décider de chacun dans « Contacts incertains »."),
     Step("silent", "Messages remis à l’opérateur, sans accusé final", timedelta(days=3), "poll_statuses",
@@ -45,13 +45,17 @@ STEPS: tuple[Step, ...] = (
 )  # fmt: skip
 
 
+Figures = tuple[int, datetime | None, datetime | None]  # how many, since when, until when
+
+
 @dataclass(frozen=True)
 class Pending:
-    """How many wait at a step, and since when the oldest of them does."""
+    """How many wait at a step, since when the oldest of them does, and when the first goes on, if that is known."""
 
     step: Step
     count: int
     oldest_at: datetime | None
+    until: datetime | None
     now: datetime
 
     @property
@@ -64,14 +68,14 @@ class Pending:
 
     @property
     def age_text(self) -> str:
-        return say_duration(self.age) if self.count else "—"
+        return say_duration(self.age) if self.oldest_at else "—"
 
     @property
     def limit_text(self) -> str:
         return say_duration(self.step.limit)
 
 
-def read_table(figures: Mapping[str, tuple[int, datetime | None]], *, now: datetime) -> list[Pending]:
+def read_table(figures: Mapping[str, Figures], *, now: datetime) -> list[Pending]:
     """One row a step, in the order of the table; a step without figures is a fault of the caller (``KeyError``)."""
     return [Pending(step, *figures[step.code], now) for step in STEPS]
 

@@ -10,7 +10,7 @@ from outreach.channels.registry import use_gateway
 
 @pytest.fixture
 def operator() -> Iterator[FakeGateway]:
-    """SMS go to an operator that takes everything and remembers it; a module with an operator of its own names it so."""
+    """An operator of SMS that takes everything and remembers it; modules that need another define theirs."""
     gateway = FakeGateway()
     with use_gateway("SMS", gateway):
         yield gateway

@@ -1,8 +1,9 @@
 """Where things wait: each step has its question, its limit, its advice, and something that takes it up again."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -42,7 +43,7 @@ def test_ages_are_said_in_words(seconds: float, words: str) -> None:
 )
 def test_late_is_older_than_the_limit(count: int, minutes: float, is_late: bool) -> None:
     step = Step("x", "X", timedelta(minutes=10), "", "Regarder.")
-    row = Pending(step, count, MORNING - timedelta(minutes=minutes), MORNING)
+    row = Pending(step, count, MORNING - timedelta(minutes=minutes), None, MORNING)
     assert (row in late_steps([row])) is is_late
 
 
@@ -76,11 +77,44 @@ def test_what_waits_is_counted_where_it_waits() -> None:
     assert "due" not in counts(), "what a person decided is not a delay"
 
 
-@pytest.mark.django_db
-def test_a_wave_that_waits_for_its_first_contacts_is_not_late_but_shown() -> None:
+def held_wave(**first: Any) -> None:
+    """Six contacts, of which the first, as said, holds the others."""
     make_wave(size=6)
     Canary.objects.update(released_at=None)
-    assert counts() == {"first": 1}
+    Touch.objects.filter(pk=Touch.objects.order_by("pk")[0].pk).update(is_canary=True, **first)
+
+
+def first_row(*, after: timedelta = timedelta()) -> tuple[int, timedelta, datetime | None, bool]:
+    row = next(row for row in read_pending(now=MORNING + after) if row.step.code == "first")
+    return row.count, row.age, row.until, row.is_late
+
+
+@pytest.mark.django_db
+def test_a_wave_whose_first_contacts_are_due_later_waits_until_then() -> None:
+    tomorrow = MORNING + timedelta(days=1)
+    held_wave(due_at=tomorrow)
+    assert first_row(after=timedelta(hours=5)) == (1, timedelta(), tomorrow, False)
+
+
+@pytest.mark.django_db
+def test_a_wave_whose_first_contacts_do_not_leave_is_late() -> None:
+    held_wave(due_at=MORNING)
+    late = timedelta(hours=5)
+    assert first_row(after=late) == (1, late, None, True)
+    Pause.objects.filter(scope="SMS").update(is_paused=True)
+    assert first_row(after=late) == (1, timedelta(), None, False)
+    Pause.objects.update(is_paused=False)
+    Fence.objects.update(closed_at=MORNING, reason="Base restaurée.")
+    assert first_row(after=late) == (1, timedelta(), None, False)
+
+
+@pytest.mark.django_db
+def test_a_wave_whose_first_contacts_have_left_goes_on_after_the_hold(settings: Any) -> None:
+    settings.CANARY_HOLD_SECONDS = 900
+    held_wave(status=TouchStatus.SUBMITTED, status_at=MORNING)
+    hold = timedelta(minutes=15)
+    assert first_row() == (1, timedelta(), MORNING + hold, False)
+    assert first_row(after=timedelta(hours=5)) == (1, timedelta(hours=5) - hold, None, True)
 
 
 @pytest.mark.django_db

@@ -34,6 +34,7 @@ class Command(BaseCommand):
                     "count": row.count,
                     "oldest_seconds": int(row.age.total_seconds()),
                     "limit_seconds": int(row.step.limit.total_seconds()),
+                    "until": row.until and row.until.isoformat(),
                     "advice": row.step.advice if row.is_late else "",
                 }
                 for row in shown
