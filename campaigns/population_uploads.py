@@ -111,8 +111,13 @@ def rename_column_mapping(*, mapping: ColumnMapping, name: str) -> None:
 
 
 def confirm_upload(*, record: PopulationImport, now: datetime) -> None:
-    """Somebody has read the report and wants the rest applied: the file is read again, its limits accepted."""
-    _start_again(record, ImportStatus.TO_CONFIRM, now, accepts_rejections=True, accepts_closures=True)
+    """Somebody has read the report and wants the rest applied: the file is read again, its limits accepted.
+
+    Not when another import was applied since: the report was of another population, and is asked about again.
+    """
+    others = PopulationImport.objects.filter(status=ImportStatus.DONE, finished_at__gt=record.finished_at or now)
+    stands = not others.exists()
+    _start_again(record, ImportStatus.TO_CONFIRM, now, accepts_rejections=stands, accepts_closures=stands)
 
 
 def relaunch_upload(*, record: PopulationImport, now: datetime) -> None:

@@ -206,6 +206,10 @@ def _decide(request: HttpRequest, object_id: int, story: Callable[..., None]) ->
         story(record=record, now=read_now())
     except UploadRefused as refusal:
         messages.error(request, str(refusal))
+    else:
+        if story is confirm_upload and record.status == ImportStatus.TO_CONFIRM:
+            text = "Un autre import a été appliqué entre-temps : voici ce que celui-ci ferait maintenant."
+            messages.warning(request, text)
     return redirect("admin:campaigns_populationimport_change", record.pk)
 
 

@@ -134,6 +134,25 @@ def test_a_truncated_full_extract_asks(client: Client) -> None:
     assert Allocataire.objects.exclude(closed_on=None).count() == 1
 
 
+def test_what_was_asked_before_another_import_is_asked_again(client: Client) -> None:
+    """Its figures were those of another population: an old extract would close the people of a newer one."""
+    make_commune()
+    start(client, upload(client, GOOD))
+    old = upload(client, "\n".join(GOOD.splitlines()[:2]), is_full_extract="on")
+    start(client, old)
+    assert (old.status, old.closed_count) == (ImportStatus.TO_CONFIRM, 1)
+    start(client, upload(client, GOOD + "2345678;PETIT;Zoé;66136\n"))
+    confirm = reverse("admin:population_import_confirm", args=[old.pk])
+    page = client.post(confirm, follow=True).content.decode()
+    old.refresh_from_db()
+    assert (old.status, old.closed_count) == (ImportStatus.TO_CONFIRM, 2)
+    assert "Un autre import a été appliqué entre-temps" in page
+    assert not Allocataire.objects.exclude(closed_on=None).exists()
+    client.post(confirm)
+    old.refresh_from_db()
+    assert (old.status, Allocataire.objects.exclude(closed_on=None).count()) == (ImportStatus.DONE, 2)
+
+
 def test_a_large_file_waits_for_a_worker(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     make_commune()
     monkeypatch.setattr(population_uploads, "_AT_ONCE", 10)
