@@ -8,17 +8,17 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from campaigns.enums import Channel
 from campaigns.locks import despite_deadlocks, lock_people
-from campaigns.models import Allocataire, Step, read_now
+from campaigns.models import Step, read_now
 from campaigns.rules.messages import MissingValue, sms_parts
 from outreach import dispatch_sql as sql
 from outreach.answers import Listener
@@ -37,7 +37,7 @@ from outreach.rules.stopping import WAITS_ALONE
 from outreach.sending_journal import Departure
 from outreach.statements import plan_for_full_tables, run_statement
 from outreach.stopping import Content, read_contents, stopping_values
-from outreach.texts import write_text
+from outreach.texts import PERSON_COLUMNS, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -85,11 +85,13 @@ def dispatch_due(
     Any number may run at once. Whatever interrupts it, what was claimed and not decided is given back; what was
     decided is recorded, or left for ``reconciliation``.
     """
-    if not may_send(now=read_now()):
+    begun_at, now = time.monotonic(), read_now()
+    if not may_send(now=now):
         return DispatchReport(stopped={"fence_closed": 1})
     plan_for_full_tables()
-    stop_at = time.monotonic() + deadline_seconds
-    run = _Run(channel, f"{worker[:60]}#{secrets.token_hex(6)}", lambda: time.monotonic() >= stop_at or is_stopping())
+    stop_at, epoch = begun_at + deadline_seconds, now - timedelta(seconds=begun_at)
+    claimer = f"{worker[:60]}#{secrets.token_hex(6)}"
+    run = _Run(channel, claimer, epoch, lambda: time.monotonic() >= stop_at or is_stopping())
     try:
         run.send_all()
     finally:
@@ -101,9 +103,10 @@ def dispatch_due(
 class _Run:
     """One dispatcher at work: its claims, its requests on the wire, and the campaigns it found it may not send."""
 
-    def __init__(self, channel: str, claimer: str, is_over: Callable[[], bool]) -> None:
+    def __init__(self, channel: str, claimer: str, epoch: datetime, is_over: Callable[[], bool]) -> None:
         self.channel = channel
         self.claimer = claimer
+        self.epoch = epoch  # when time.monotonic() was 0, on the application's clock
         self.is_over = is_over
         self.slots = settings.SMS_CONNECTIONS
         self.gateway: Gateway = gateway_for(channel)
@@ -137,6 +140,11 @@ class _Run:
     @property
     def free(self) -> int:
         return self.slots - len(self.on_the_wire)
+
+    @property
+    def now(self) -> datetime:
+        """The application's clock, without asking for it: it is read once a run, which lasts seconds."""
+        return self.epoch + timedelta(seconds=time.monotonic())
 
     def _prepare(self) -> bool:
         """Claim and write a batch; False when nothing more can be claimed."""
@@ -179,11 +187,13 @@ class _Run:
             self.wire.leave(intent.gateway, intent.message, at)
 
     def _claim(self, size: int) -> list[Claimed]:
-        rows = run_statement(
-            sql.CLAIM, claimer=self.claimer, channel=self.channel, held=list(self.held), size=size, lease=CLAIM_LEASE,
-            **stopping_values(),
-        )  # fmt: skip
-        claimed = [Claimed(*row) for row in rows]
+        with transaction.atomic():
+            run_statement(sql.KEEP_INDEX_ORDER)
+            rows = run_statement(
+                sql.CLAIM, claimer=self.claimer, channel=self.channel, held=list(self.held), size=size,
+                lease=CLAIM_LEASE, **stopping_values(),
+            )  # fmt: skip
+        claimed = [_claimed(row) for row in rows]
         suspect = next((row for row in claimed if row.crashes), None)
         if suspect is None:
             return claimed
@@ -194,12 +204,11 @@ class _Run:
     def _render(self, claimed: Sequence[Claimed]) -> dict[int, Draft]:
         """Subject and text of each contact. A value that misses suppresses; any other failure is left to its lease."""
         self._read_contents({row.campaign_id for row in claimed})
-        people = {p["id"]: p for p in Allocataire.objects.filter(pk__in=[r.allocataire_id for r in claimed]).values()}
         drafts, missing = {}, []
         for row in claimed:
             try:
                 step = self.contents[row.campaign_id].steps[row.step_id]
-                drafts[row.id] = _draft(row, step, people[row.allocataire_id])
+                drafts[row.id] = _draft(row, step)
             except MissingValue:
                 missing.append(row.id)
             except Exception:
@@ -234,9 +243,9 @@ class _Run:
             Departure(i.message.attempt_uuid, i.claimed.id, i.claimed.step_id, i.claimed.destination_hash)
             for i in intents
         ]
-        if not left or note_departures(departures=left, provider=self.gateway.name, now=read_now()):
+        if not left or note_departures(departures=left, provider=self.gateway.name, now=self.now):
             return intents
-        record_answers(answers=[_answer(intent, UNWRITTEN) for intent in intents], now=read_now())
+        record_answers(answers=[_answer(intent, UNWRITTEN) for intent in intents], now=self.now)
         return []
 
     def _sort_verdicts(
@@ -267,7 +276,7 @@ class _Run:
         results = self._judge_late([intent for intent, result in answered if result is None])
         results += [(intent, result) for intent, result in answered if result is not None]
         self._slow_down(results)
-        now = read_now()
+        now = self.now
         self.listener.heed(results, now=now)
         record_answers(answers=[_answer(intent, result) for intent, result in results], now=now)
         reached("6-recorded")
@@ -327,9 +336,14 @@ def _give_back(claimer: str, *, kept: Sequence[int]) -> None:
     run_statement(sql.RELEASE, claimer=claimer, kept=kept)
 
 
-def _draft(claimed: Claimed, step: Step, person: Mapping[str, Any]) -> Draft:
+def _claimed(row: Sequence[Any]) -> Claimed:
+    first = len(row) - len(PERSON_COLUMNS)
+    return Claimed(*(*row[:first], dict(zip(PERSON_COLUMNS, row[first:], strict=True))))
+
+
+def _draft(claimed: Claimed, step: Step) -> Draft:
     attempt_uuid = uuid4()
-    subject, body = write_text(step=step, person=person, attempt_uuid=attempt_uuid)
+    subject, body = write_text(step=step, person=claimed.person, attempt_uuid=attempt_uuid)
     segments = sms_parts(body).segments if step.channel == Channel.SMS else 1
     return Draft(claimed, attempt_uuid, subject, body, segments)
 

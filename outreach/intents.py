@@ -1,7 +1,8 @@
 """A contact on its way out: claimed, then written, then decided."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from outreach.channels.ports import Gateway, OutgoingMessage
@@ -18,6 +19,7 @@ class Claimed:
     refusals: Sequence[str]  # codes of the attempts that were refused, first to last
     other_attempts: int
     crashes: int  # claims that ended with their worker
+    person: Mapping[str, Any]  # ``texts.PERSON_COLUMNS``
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ UPDATE outreach_providerpace
        version = version + 1
  WHERE provider = %(provider)s AND version = %(version)s RETURNING true"""
 UNPACED_ROOM = 1_000_000
+FRESH = 0.05  # seconds during which what was just written tells well enough how much room there is
 FAR = 30.0  # a reservation further than that was made by a clock that has gone back since
 
 
@@ -77,7 +78,8 @@ class SharedPacer:
         self.provider, self.contract = provider, contract
         self._ahead = float("-inf")  # of the database's clock on ours, by the quickest answer: never overestimated
         self._asks_again_at = 0.0
-        self._known: tuple[Pace, int] | None = None  # the last pace read, with its version
+        self._known: tuple[Pace, int] | None = None  # the last pace read or written, with its version
+        self._known_at = float("-inf")
         self.batch = max(1, int(contract))
 
     @property
@@ -87,7 +89,8 @@ class SharedPacer:
     def room(self) -> int:
         if not self.is_open:
             return 0
-        self._known = self._read()
+        if not self._known or time.monotonic() - self._known_at > FRESH:
+            self._known = self._read()
         self._asks_again_at = self._known[0].opens_at - rules.REFILL - self._ahead
         return rules.room(self._known[0], contract=self.contract, now=self._now()) if self.is_open else 0
 
@@ -117,7 +120,7 @@ class SharedPacer:
                 WRITE, provider=self.provider, contract=self.contract, version=version, recent=Jsonb(changed.recent),
                 **values,
             ):  # fmt: skip
-                self._known = changed, version + 1
+                self._known, self._known_at = (changed, version + 1), time.monotonic()
                 self._asks_again_at = changed.opens_at - rules.REFILL - self._ahead
                 return instants
 

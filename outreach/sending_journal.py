@@ -16,13 +16,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 from uuid import UUID
 
 from django.conf import settings
 
-BLOCK = 1 << 16
+BLOCK = 1 << 14
 LONGEST_LINE = 1 << 22  # bytes without one readable line: the file is not ours, or is spoilt
 KEPT = timedelta(days=90)  # a backup older than that is not restored without doubt about what was due
 FORMER = "." + "[0-9]" * 12  # after the name of the journal: the number of its last line
@@ -201,10 +202,10 @@ def _read_end(file: IO[bytes], number: int) -> tuple[list[Line], bool]:
         file.seek(position)
         text = file.read(size - position)
         whole = text.split(b"\n")[0 if position == 0 else 1 :]
-        lines = [line for line in map(_read_line, whole[-number - 2 :]) if line]
+        lines = list(islice(filter(None, map(_read_line, reversed(whole))), number))
     if b"\n" in text and not lines:
         raise JournalUnreadable
-    return lines[-number:], text[-1:] not in {b"", b"\n"}
+    return lines[::-1], text[-1:] not in {b"", b"\n"}
 
 
 def _write_line(seq: int, departures: Sequence[Departure], provider: str, at: datetime) -> bytes:

@@ -5,14 +5,21 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import DateField
 
-from campaigns.models import Step
+from campaigns.models import Allocataire, Step
 from campaigns.rules.messages import InvalidText, MissingValue, render, values_for
 from outreach.channels.opt_out import opt_out_url
 
+# All that a text may say of a person, and the dates that a step may refer to.
+PERSON_COLUMNS = (
+    *("civility", "first_name", "last_name"),
+    *(f.attname for f in Allocataire._meta.concrete_fields if type(f) is DateField),
+)
+
 
 def write_text(*, step: Step, person: Mapping[str, Any], attempt_uuid: UUID | None = None) -> tuple[str, str]:
-    """Subject and body, always the same for the same attempt. ``person``: the columns of her row.
+    """Subject and body, always the same for the same attempt. ``person``: ``PERSON_COLUMNS`` of her row.
 
     A message is that of an attempt, whose opt-out link it may carry; what is said on the phone has none.
     Raises ``MissingValue`` when the text names something that is not known of her.

@@ -9,7 +9,10 @@ from django.db import connection
 from campaigns.enums import Channel
 from campaigns.rules.keyed_hash import hash_pads
 from outreach import canary_sql, polling
-from tests.outreach.waves import MORNING
+from outreach.channels.fake import FakeGateway
+from outreach.channels.registry import use_gateway
+from outreach.dispatch import dispatch_due
+from tests.outreach.waves import MORNING, make_wave
 
 pytestmark = pytest.mark.django_db
 
@@ -32,3 +35,18 @@ def test_messages_without_a_final_receipt() -> None:
     plan = plan_of(polling.CHOOSE_SILENT, channel=Channel.SMS.value, now=MORNING, limit=64)
     assert "touch_in_flight" in plan
     assert "Seq Scan" not in plan
+
+
+def test_the_first_contacts_that_are_due() -> None:
+    """Read in order, and no more of them than a batch has: however many are due, a claim costs the same."""
+    make_wave(size=500)
+    with connection.cursor() as cursor, use_gateway(Channel.SMS, FakeGateway()):
+        cursor.execute("UPDATE outreach_touch SET channel = 'EMAIL' WHERE id % 2 = 0; ANALYZE outreach_touch")
+        cursor.execute("SET LOCAL random_page_cost = 40")  # reading in order looks dear
+        dispatch_due(channel=Channel.SMS, worker="test", deadline_seconds=0.1)
+        cursor.execute("SELECT name, cardinality(parameter_types) FROM pg_prepared_statements WHERE statement ~ 'SKIP'")
+        ((name, parameters),) = cursor.fetchall()
+        cursor.execute(f"EXPLAIN EXECUTE {name} ({', '.join(['NULL'] * parameters)})")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Index Scan using touch_due" in plan
+    assert "Sort" not in plan
