@@ -133,18 +133,18 @@ def _check_allowed(channel: str, destination: str, by: User, now: datetime) -> N
 
 
 def _send(gateway: Gateway, channel: str, message: OutgoingMessage) -> SendResult:
-    """At the instant that the operator's contract allows, like any other message; not at all if that is too late."""
+    """At an instant that the operator's contract allows, like any other message; not at all if that is too late."""
     pacer = pacer_for(provider=gateway.name, channel=channel)
     segments = sms_parts(message.body).segments if channel == Channel.SMS else 1
     wire = Wire(1, lambda gateway, message: gateway.send(message))
+    result = None
     try:
-        wire.leave(gateway, message, pacer.reserve([segments])[0])
-        arrived = wire.collect(patience=LONGEST_WAIT + settings.SEND_DEADLINE_SECONDS + 1, gather=0)
+        while result is None:  # an instant that had passed when it was known: it takes another, until ``leave_by``
+            wire.leave(gateway, message, pacer.reserve([segments])[0])
+            arrived = wire.collect(patience=LONGEST_WAIT + settings.SEND_DEADLINE_SECONDS + 1, gather=0)
+            result = arrived[0].result if arrived else SendResult(SendOutcome.UNKNOWN)
     finally:
         wire.close()
-    result = arrived[0].result if arrived else SendResult(SendOutcome.UNKNOWN)
-    if result is None:  # its instant had passed: nothing left
-        return SendResult(SendOutcome.RETRY)
     if result.error_code in THROTTLED:
         pacer.slow_down(result.retry_after)
     return result

@@ -1,5 +1,6 @@
 """A text sent to oneself: the real operator, nobody else's phone, and no trace of the number."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -223,3 +224,30 @@ def test_its_opt_out_link_works_and_changes_nothing(operator: FakeGateway, step:
     assert page.status_code == 200
     assert "C’était un essai" in page.content.decode()
     assert hash_destination(MOBILE) not in page.content.decode()
+
+
+class Pacer:
+    """Gives these instants, then one that is now."""
+
+    def __init__(self, *late: float) -> None:
+        self.late = list(late)
+
+    def reserve(self, sizes: list[int]) -> list[float]:
+        return [time.monotonic() - (self.late.pop(0) if self.late else 0)] * len(sizes)
+
+
+def test_it_waits_for_an_instant_of_the_contract(
+    operator: FakeGateway, step: Step, agent: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pacer = Pacer(1, 1)  # two instants that were past when they were known
+    monkeypatch.setattr(trials, "pacer_for", lambda **_: pacer)
+    assert try_on_oneself(step=step, by=agent, now=NOW).status == TrialStatus.ACCEPTED
+    assert (len(operator.ledger), pacer.late) == (1, [])
+
+
+def test_it_does_not_wait_behind_a_whole_wave(
+    operator: FakeGateway, step: Step, agent: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trials, "pacer_for", lambda **_: Pacer(-60))
+    assert try_on_oneself(step=step, by=agent, now=NOW).status == TrialStatus.LATER
+    assert not operator.ledger
