@@ -94,9 +94,11 @@ def build_candidates(
 ) -> Candidates:
     """Fill ``candidate`` for that night and count it. To be called in a transaction.
 
-    Whoever is in an audience of this campaign within the plan's re-entry delay is no candidate. ``steps``: (arm,
+    Whoever is in an audience of this campaign within its re-entry delay is no candidate. ``steps``: (arm,
     channel) of a campaign that is only imagined; by default those of ``campaign``. ``only``: one person, not all.
     """
+    if campaign.is_editable:
+        campaign.take_rules_of_plan()  # a draft follows its plan
     if steps is None:
         steps = campaign.steps.planned().values_list("arm", "channel")
     values = _values(campaign, night_on, now, steps)
@@ -112,7 +114,7 @@ def build_candidates(
 
 
 def _count_overridden(campaign: Campaign, values: dict[str, Any]) -> int:
-    if not (campaign.plan.is_sensitive and campaign.sensitive_override_reason):
+    if not (campaign.is_sensitive and campaign.sensitive_override_reason):
         return 0
     with connection.cursor() as cursor:
         cursor.execute(sql.COUNT_OVERRIDDEN, values)
@@ -134,15 +136,14 @@ def _select_ids(criteria: Any, night_on: date) -> tuple[str, Sequence[Any]]:
 
 
 def _values(campaign: Campaign, night_on: date, now: datetime, steps: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    plan = campaign.plan
     by_arm = arm_channels([arm["code"] for arm in campaign.arms], steps)
     return {
         "campaign": campaign.pk,
-        "theme": plan.theme,
+        "theme": campaign.theme,
         "night": night_on,
         "now": now,
-        "reentry_after": night_on - timedelta(days=plan.reentry_days),
-        "sensitive_after": now - timedelta(days=plan.sensitive_days),
+        "reentry_after": night_on - timedelta(days=campaign.reentry_days),
+        "sensitive_after": now - timedelta(days=campaign.sensitive_days),
         "control": CONTROL_ARM,
         "counted": FactState.counted(),
         "campaigns_7_days": settings.CAP_CAMPAIGNS_7_DAYS,
@@ -187,12 +188,11 @@ def _reasons_by_arm(values: dict[str, Any]) -> dict[Exclusion, str]:
 
 def _people_left_out(campaign: Campaign) -> dict[Exclusion, str]:
     """Reason → SQL of the people whom it leaves out, in the order in which reasons are tried."""
-    plan = campaign.plan
     people = {}
-    if plan.is_sensitive and not campaign.sensitive_override_reason:
+    if campaign.is_sensitive and not campaign.sensitive_override_reason:
         people[Exclusion.SENSITIVE_THEME] = sql.SENSITIVE
     people[Exclusion.CONTROL_ELSEWHERE] = sql.CONTROL_ELSEWHERE
-    if not plan.is_exempt_from_cap:
+    if not campaign.is_exempt_from_cap:
         people[Exclusion.CAP] = sql.CAP
     return people
 

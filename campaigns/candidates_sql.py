@@ -100,8 +100,7 @@ CONTROL_ELSEWHERE = """
 SELECT DISTINCT m.allocataire_id FROM campaigns_member m
   JOIN campaigns_audience u ON u.id = m.audience_id
   JOIN campaigns_campaign c ON c.id = u.campaign_id
-  JOIN campaigns_plan p ON p.id = c.plan_id
- WHERE m.arm = %(control)s AND u.campaign_id <> %(campaign)s AND p.theme = %(theme)s
+ WHERE m.arm = %(control)s AND u.campaign_id <> %(campaign)s AND c.theme = %(theme)s
    AND u.superseded_at IS NULL AND u.night_on + c.window_days >= %(night)s"""
 # Same rule as ``rules.pressure.breaks_cap``: one more contact now would exceed one of the two windows.
 CAP = """

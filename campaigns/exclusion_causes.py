@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from campaigns.enums import CONTROL_ARM, Channel, Exclusion, FactState
-from campaigns.models import Allocataire, Audience, Campaign, ContactFact, Member, Opposition
+from campaigns.models import Allocataire, Audience, BadDestination, Campaign, ContactFact, Member, Opposition
 from campaigns.opposition_journal import hash_destination
 from campaigns.rules.contactability import arm_channels
 from campaigns.rules.explanations import explain_cap, say_day
@@ -60,7 +60,7 @@ def _opposed(case: Case) -> list[str]:
     hers = Q(allocataire=person) | Q(allocataire=None, destination_hash__in=hashes)
     standing = Q(lifted_at=None) | Q(lifted_at__gt=case.at)
     found = Opposition.objects.filter(hers, standing, recorded_at__lte=case.at, channel__in=["", *case.channels])
-    return [say_opposition(row) for row in found.filter(theme__in=["", case.campaign.plan.theme]).order_by("pk")]
+    return [say_opposition(row) for row in found.filter(theme__in=["", case.campaign.theme]).order_by("pk")]
 
 
 def say_opposition(row: Opposition) -> str:
@@ -79,8 +79,16 @@ def _no_address(case: Case) -> list[str]:
             "Appel", "téléphone", mask_phone(person.mobile or person.landline), person.call_allowed
         ),
     }
+    bad = BadDestination.objects.filter(allocataire=person, since__lte=case.at).filter(
+        Q(corrected_at=None) | Q(corrected_at__gt=case.at), channel__in=["", *case.channels]
+    )
+    known_bad = [
+        f"{row.get_channel_display() if row.channel else 'Tous les canaux'} : adresse à corriger depuis le "
+        f"{_day(row.since)} ({row.get_reason_display()})."
+        for row in bad.order_by("since", "pk")
+    ]
     refused = [f"En outre : {text}" for text in _opposed(case)]
-    return [*(states[Channel(channel)] for channel in case.channels if states[Channel(channel)]), *refused]
+    return [*(states[Channel(channel)] for channel in case.channels if states[Channel(channel)]), *known_bad, *refused]
 
 
 def _say_address(channel: str, kind: str, masked: str, allowed: bool) -> str:
@@ -90,21 +98,24 @@ def _say_address(channel: str, kind: str, masked: str, allowed: bool) -> str:
 
 
 def _sensitive_theme(case: Case) -> list[str]:
-    plan = case.campaign.plan
-    delay = timedelta(days=plan.sensitive_days)
-    facts = _facts_before(case).filter(theme=plan.theme, at__gt=case.at - delay)
+    delay = timedelta(days=case.campaign.sensitive_days)
+    facts = _facts_before(case).filter(theme=case.campaign.theme, at__gt=case.at - delay)
     return [f"{say_contact(fact)} Protégée sur ce thème jusqu’au {_day(fact.at + delay)}." for fact in facts]
 
 
 def _control_elsewhere(case: Case) -> list[str]:
     others = Member.objects.control().filter(
-        allocataire=case.person, audience__superseded_at=None, campaign__plan__theme=case.campaign.plan.theme
+        allocataire=case.person, audience__superseded_at=None, campaign__theme=case.campaign.theme
     )
+    if case.audience:
+        others = others.filter(audience_id__lt=case.audience.pk)
     rows = others.exclude(campaign=case.campaign).select_related("audience", "campaign").order_by("pk")
+    night_on = case.audience.night_on if case.audience else timezone.localdate(case.at)
+    until = [(row, row.audience.night_on + timedelta(days=row.campaign.window_days)) for row in rows]
     return [
-        f"Témoin de « {row.campaign.name} » (vague {row.audience.number}), jusqu’au "
-        f"{say_day(row.audience.night_on + timedelta(days=row.campaign.window_days))}."
-        for row in rows
+        f"Témoin de « {row.campaign.name} » (vague {row.audience.number}), jusqu’au {say_day(last)}."
+        for row, last in until
+        if last >= night_on
     ]
 
 

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from campaigns.candidates import build_candidates
-from campaigns.enums import CONTROL_ARM, Exclusion, FactState
+from campaigns.enums import CONTROL_ARM, CampaignStatus, Exclusion, FactState
 from campaigns.exclusion_causes import Case, find_causes, say_contact
 from campaigns.models import Allocataire, Audience, Campaign, ContactFact, ListEntry, Member
 from campaigns.rules.criteria import explain
@@ -123,6 +123,8 @@ def _conclude(
 ) -> tuple[str, list[str]]:
     """Where she stands now: held by the re-entry delay, outside the criteria, or what tonight would do with her."""
     night_on = timezone.localdate(now)
+    if over := _say_over(campaign):
+        return over, []
     until = _reentry_day(campaign, allocataire, before=night_on + timedelta(days=1))
     if until and until > night_on:
         return _say_delay(until), []
@@ -146,7 +148,16 @@ def _reentry_day(campaign: Campaign, allocataire: Allocataire, *, before: date) 
         campaign=campaign, superseded_at=None, members__allocataire=allocataire, night_on__lt=before
     )
     last = waves.order_by("-night_on").values_list("night_on", flat=True).first()
-    return last + timedelta(days=campaign.plan.reentry_days) if last else None
+    return last + timedelta(days=campaign.reentry_days) if last else None
+
+
+def _say_over(campaign: Campaign) -> str:
+    """Why no night takes anybody any more; empty while one may."""
+    if campaign.status in (CampaignStatus.CLOSED, CampaignStatus.CANCELLED):
+        return "La campagne est terminée : elle ne prend plus personne."
+    if not campaign.is_nightly and campaign.audiences.filter(superseded_at=None).exists():
+        return "Son audience est figée : cette campagne ne prend plus personne."
+    return ""
 
 
 def _say_delay(until: date) -> str:

@@ -69,7 +69,9 @@ def start_campaign(
         "control_share": plan.control_share,
         "window_days": plan.window_days,
     }
-    campaign = Campaign.objects.create(name=name, plan=plan, segment=segment, **{**copied, **overrides})
+    campaign = Campaign(name=name, plan=plan, segment=segment, **{**copied, **overrides})
+    campaign.take_rules_of_plan()
+    campaign.save()
     steps = list(plan.steps.order_by("position").values(*STEP_FIELDS))
     if announces_calls:
         steps = announce_calls(steps)
@@ -88,12 +90,13 @@ def record_edit(*, campaign: Campaign, by: User, now: datetime) -> None:
 
 
 def submit_campaign(*, campaign: Campaign, by: User, now: datetime, typed_size: int | None = None) -> Campaign:
-    """Count the public, pin its criteria and size, and hand the campaign to somebody else for approval.
+    """Count the public, pin its criteria and size and the rules of the plan, and hand the campaign to somebody else.
 
     ``typed_size``: how many people, typed by whoever means to contact most of the population; not asked otherwise.
     """
     with _moving(campaign, rules.SUBMIT, by, now) as locked:
         today = timezone.localdate(now)
+        locked.take_rules_of_plan()
         problems = _find_problems(locked, today)
         if not problems:
             locked.criteria = expand_criteria(locked.segment.criteria)
@@ -278,6 +281,12 @@ def _find_written_problems(campaign: Campaign, steps: Sequence[Step], today: Any
             ends_on=campaign.ends_on,
             is_nightly=campaign.is_nightly,
             night_size_max=campaign.night_size_max,
+        ),
+        *rules.find_return_problems(
+            is_nightly=campaign.is_nightly,
+            has_control=campaign.control_share > 0,
+            reentry_days=campaign.reentry_days,
+            window_days=campaign.window_days,
         ),
         *(f"Étape « {step.label} » : {problem}" for step in steps for problem in _text_problems(step)),
     ]

@@ -31,7 +31,7 @@ def attribute_outcomes(*, campaign: Campaign, now: datetime) -> int:
 def _parameters(campaign: Campaign, now: datetime) -> dict[str, Any]:
     return {
         "campaign": campaign.pk,
-        "plan": campaign.plan_id,
+        "kinds": campaign.expected_kinds,
         "window_days": campaign.window_days,
         "today": timezone.localdate(now),
         "contacted": sorted(TouchStatus.contacted()),
@@ -73,7 +73,7 @@ WITH retained AS (
       JOIN outreach_regularisation e
         ON e.allocataire_id = r.allocataire_id
        AND e.occurred_on BETWEEN r.opens_on AND least(r.closes_on, %(today)s)
-      JOIN campaigns_plan_expected_kinds x ON x.plan_id = %(plan)s AND x.regularisationkind_id = e.kind_id
+       AND e.kind_id = ANY(%(kinds)s::text[])
       JOIN campaigns_regularisationkind k ON k.code = e.kind_id
 ), done AS (
     SELECT member_id,
@@ -108,8 +108,7 @@ WITH retained AS (
       JOIN campaigns_member m
         ON m.allocataire_id = e.allocataire_id AND m.campaign_id <> %(campaign)s AND m.exclusion = ''
       JOIN campaigns_audience a ON a.id = m.audience_id AND a.superseded_at IS NULL
-      JOIN campaigns_campaign c ON c.id = m.campaign_id
-      JOIN campaigns_plan_expected_kinds x ON x.plan_id = c.plan_id AND x.regularisationkind_id = e.kind_id
+      JOIN campaigns_campaign c ON c.id = m.campaign_id AND e.kind_id = ANY(c.expected_kinds)
      WHERE e.occurred_on BETWEEN a.night_on AND a.night_on + c.window_days
        AND (EXISTS (SELECT FROM outreach_touch t WHERE t.member_id = m.id AND t.status = ANY(%(contacted)s))
             OR EXISTS (SELECT FROM outreach_touch t

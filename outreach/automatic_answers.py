@@ -21,6 +21,7 @@ _AGAINST_HER = tuple(check for check in CHECKS if check.effect == Effect.SUPPRES
 
 # The contact that was answered (``t``) and the step that answers it. Whoever is a témoin has no contact.
 _ANSWERABLE = f"""{SITUATION}
+  JOIN campaigns_plan pl ON pl.id = c.plan_id
   JOIN campaigns_member m ON m.id = t.member_id
   JOIN campaigns_step s ON s.campaign_id = t.campaign_id AND s.anchor = '{AFTER_REPLY}' AND s.arm IN ('', m.arm)
  WHERE t.id = ANY(%(touches)s) AND t.channel = '{Channel.SMS}' AND s.channel = '{Channel.SMS}'
@@ -40,7 +41,7 @@ slots AS (
         AS slot(step_id, commune, opens_at, closes_at, expires_at)),
 answers AS (
     SELECT t.member_id, s.id AS step_id, t.campaign_id, t.audience_id, t.allocataire_id, t.destination,
-           t.destination_hash, c.priority, pl.code AS plan_code, pl.theme, pl.is_exempt_from_cap,
+           t.destination_hash, c.priority, pl.code AS plan_code, c.theme, c.is_exempt_from_cap,
            coalesce(p.commune_id, '') AS commune
     {_ANSWERABLE}),
 planned AS (

@@ -135,8 +135,7 @@ SELECT a.campaign_id, min(a.night_on), max(a.night_on), sum(a.override_count)
 _FEEDS = """
 SELECT c.id, k.code, k.label, k.stage, k.nature, max(i.as_of)
   FROM campaigns_campaign c
-  JOIN campaigns_plan_expected_kinds x ON x.plan_id = c.plan_id
-  JOIN campaigns_regularisationkind k ON k.code = x.regularisationkind_id
+  JOIN campaigns_regularisationkind k ON k.code = ANY(c.expected_kinds)
   LEFT JOIN outreach_regularisationimport_kinds l ON l.regularisationkind_id = k.code
   LEFT JOIN outreach_regularisationimport i ON i.id = l.regularisationimport_id
  WHERE c.id = ANY(%(campaigns)s)

@@ -112,8 +112,8 @@ def _wave_values(audience: Audience, now: datetime) -> dict[str, Any]:
         "campaign": campaign.pk,
         "priority": campaign.priority,
         "plan_code": campaign.plan.code,
-        "theme": campaign.plan.theme,
-        "is_exempt": campaign.plan.is_exempt_from_cap,
+        "theme": campaign.theme,
+        "is_exempt": campaign.is_exempt_from_cap,
         "now": now,
     }
 

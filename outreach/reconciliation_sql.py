@@ -46,10 +46,10 @@ WITH chosen AS (
      ORDER BY coalesce(o.looked_up_at, o.intent_at), o.id LIMIT %(limit)s
        FOR UPDATE OF o SKIP LOCKED)
 UPDATE outreach_attempt o SET looked_up_at = %(now)s
-  FROM chosen, outreach_touch t, campaigns_campaign c, campaigns_plan pl
- WHERE o.id = chosen.id AND t.id = o.touch_id AND c.id = t.campaign_id AND pl.id = c.plan_id
+  FROM chosen, outreach_touch t, campaigns_campaign c
+ WHERE o.id = chosen.id AND t.id = o.touch_id AND c.id = t.campaign_id
 RETURNING o.id, o.touch_id, o.uuid, t.channel, t.destination, t.step_id, t.allocataire_id,
-          o.intent_at, o.lookup_count, pl.allows_resend, o.provider,
+          o.intent_at, o.lookup_count, c.allows_resend, o.provider,
           (SELECT count(*) FROM outreach_attempt tried WHERE tried.touch_id = t.id) AS attempts"""
 
 # Whose message may be taken for that of an attempt looked up: to the same destination by the same operator, not long

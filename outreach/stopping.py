@@ -2,7 +2,7 @@
 
 Whoever contacts locks the persons (``campaigns.locks``), then runs its decisive statement: a STOP takes the same locks.
 
-A condition sees ``t`` the touch, ``c`` its campaign, ``pl`` its plan, ``a`` its wave, ``p`` the person, ``clock.now``.
+A condition sees ``t`` the touch, ``c`` its campaign, ``a`` its wave, ``p`` the person, ``clock.now``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,6 @@ from outreach.rules.stopping import TIME_LEFT, Check
 SITUATION = """
       FROM outreach_touch t
       JOIN campaigns_campaign c ON c.id = t.campaign_id
-      JOIN campaigns_plan pl ON pl.id = c.plan_id
       JOIN campaigns_audience a ON a.id = t.audience_id
       JOIN campaigns_allocataire p ON p.id = t.allocataire_id
      CROSS JOIN clock"""
@@ -40,9 +39,8 @@ UNLIMITED_FEED_DAYS = 10  # how late a feed is taken to be when its kind sets no
 
 # A kind with a limit and no recent enough import: the person may have done it since. A day to come proves nothing.
 STALE_FEED = """EXISTS (
-    SELECT 1 FROM campaigns_plan_expected_kinds e
-      JOIN campaigns_regularisationkind k ON k.code = e.regularisationkind_id
-     WHERE e.plan_id = c.plan_id AND k.feed_max_age_days IS NOT NULL
+    SELECT 1 FROM campaigns_regularisationkind k
+     WHERE k.code = ANY(c.expected_kinds) AND k.feed_max_age_days IS NOT NULL
        AND NOT EXISTS (
            SELECT 1 FROM outreach_regularisationimport i
              JOIN outreach_regularisationimport_kinds ik ON ik.regularisationimport_id = i.id
@@ -53,7 +51,7 @@ STALE_FEED = """EXISTS (
 _OPPOSITION = """EXISTS (
     SELECT 1 FROM campaigns_opposition o
      WHERE {whose} AND o.lifted_at IS NULL
-       AND o.channel IN ('', t.channel) AND o.theme IN ('', pl.theme))"""
+       AND o.channel IN ('', t.channel) AND o.theme IN ('', c.theme))"""
 
 _MADE_FACTS = """campaigns_contactfact f
      WHERE f.allocataire_id = t.allocataire_id AND f.touch_ref <> t.id AND f.state = ANY(%(made)s)"""
@@ -73,7 +71,7 @@ CONDITIONS: Mapping[str, str] = {
     "sent_before_restore": """EXISTS (
         SELECT 1 FROM outreach_lostintent l
          WHERE l.step_id = t.step_id AND l.destination_hash = t.destination_hash
-           AND l.at > clock.now - make_interval(days => pl.reentry_days))""",
+           AND l.at > clock.now - make_interval(days => c.reentry_days))""",
     "fence_closed": FENCE_CLOSED,
     "paused": PAUSED,
     "campaign_not_running": "c.status <> %(running)s",
@@ -97,8 +95,7 @@ CONDITIONS: Mapping[str, str] = {
     "regularised": f"""EXISTS (
         SELECT 1 FROM outreach_regularisation r
           JOIN campaigns_regularisationkind k ON k.code = r.kind_id AND k.stage <> %(consulted)s
-          JOIN campaigns_plan_expected_kinds e ON e.regularisationkind_id = r.kind_id AND e.plan_id = c.plan_id
-         WHERE r.allocataire_id = t.allocataire_id
+         WHERE r.allocataire_id = t.allocataire_id AND r.kind_id = ANY(c.expected_kinds)
            AND r.occurred_on BETWEEN a.night_on - coalesce(k.feed_max_age_days, {UNLIMITED_FEED_DAYS})
                                  AND (clock.now AT TIME ZONE %(zone)s)::date)""",
     # The address or the permission may have gone, or the address was found bad, since the contact was planned.
@@ -112,11 +109,11 @@ CONDITIONS: Mapping[str, str] = {
     "expired": "t.expires_at <= clock.now",
     "awaits_reading": AWAITS_READING,
     "outside_window": "t.due_at > clock.now OR t.closes_at <= clock.now + %(time_left)s",
-    "cap_30_days": f"""NOT pl.is_exempt_from_cap AND (
+    "cap_30_days": f"""NOT c.is_exempt_from_cap AND (
         SELECT count(*) FROM {_MADE_FACTS} AND NOT f.is_exempt
            AND f.at > clock.now - interval '30 days') >= %(cap_30_days)s""",
     # Between campaigns only: what follows in the same campaign is exempt from the 7 days (never from the 30).
-    "cap_7_days": f"""NOT pl.is_exempt_from_cap
+    "cap_7_days": f"""NOT c.is_exempt_from_cap
         AND NOT EXISTS (SELECT 1 FROM {_MADE_FACTS} AND f.campaign_id = t.campaign_id)
         AND (SELECT count(DISTINCT f.campaign_id) FROM {_MADE_FACTS} AND NOT f.is_exempt
               AND f.campaign_id <> t.campaign_id AND f.at > clock.now - interval '7 days') >= %(cap_7_days)s""",

@@ -142,7 +142,7 @@ def make_campaign(
 ) -> Campaign:
     """A draft, as ``start_campaign`` would leave it (without its log). ``steps``: by default those of the plan."""
     plan = plan or make_plan()
-    campaign = Campaign.objects.create(
+    campaign = Campaign(
         **{
             "name": f"Campagne n° {next(_numbers)}",
             "plan": plan,
@@ -155,6 +155,8 @@ def make_campaign(
             **values,
         }
     )
+    campaign.take_rules_of_plan()
+    campaign.save()
     fields = [f.name for f in PlanStep._meta.fields if f.name not in {"id", "plan"}]
     steps = steps or list(plan.steps.order_by("position").values(*fields))
     Step.objects.bulk_create([Step(campaign=campaign, **values) for values in steps])
@@ -182,6 +184,17 @@ def make_running_campaign(*, expected_size: int, now: datetime = NOW, **values: 
     campaign.approved_fingerprint = current_fingerprint(campaign)
     campaign.save()
     return campaign
+
+
+def give_rules(**rules: Any) -> None:
+    """Other rules than those of their plan to every campaign, as if each had been approved with them."""
+    from campaigns.lifecycle import current_fingerprint
+
+    for campaign in Campaign.objects.all():
+        for name, value in rules.items():
+            setattr(campaign, name, value)
+        campaign.approved_fingerprint = campaign.approved_fingerprint and current_fingerprint(campaign)
+        campaign.save()
 
 
 def make_audience(campaign: Campaign | None = None, **values: Any) -> Audience:

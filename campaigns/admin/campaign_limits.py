@@ -4,7 +4,7 @@ from typing import Any
 
 from campaigns.admin.charts import french_number, french_percent
 from campaigns.enums import Exclusion
-from campaigns.models import Campaign
+from campaigns.models import Campaign, RegularisationKind
 from campaigns.pressure_report import list_campaigns_before
 from campaigns.rules.power import POOR_EFFECT, Power
 from campaigns.simulation import Simulation
@@ -25,6 +25,23 @@ def describe_limits(campaign: Campaign, simulation: Simulation) -> dict[str, Any
         "power_text": say_power(simulation.power, simulation.retained, float(campaign.control_share)),
         "power_advice": say_advice(simulation.power, simulation.retained),
     }
+
+
+def say_rules(campaign: Campaign) -> str:
+    """What it holds of its plan, as it will be approved or was: « Thème « vie-maritale », sensible : … »"""
+    if campaign.is_editable:
+        campaign.take_rules_of_plan()
+    kinds = RegularisationKind.objects.filter(pk__in=campaign.expected_kinds).values_list("label", flat=True)
+    protected = f", sensible : {campaign.sensitive_days} jours sans nouveau contact" if campaign.is_sensitive else ""
+    sentences = [
+        f"Thème « {campaign.theme} »{protected}",
+        f"Retour possible après {campaign.reentry_days} jours",
+        "Message de service, hors plafond" if campaign.is_exempt_from_cap else "Compte dans le plafond de contacts",
+        f"Régularisations attendues : {', '.join(kinds) or 'aucune'}",
+    ]
+    if campaign.allows_resend:
+        sentences.insert(3, "Un renvoi permis si l’opérateur ne sait rien")
+    return ". ".join(sentences) + "."
 
 
 def say_people(count: int) -> str:

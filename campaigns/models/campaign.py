@@ -1,10 +1,13 @@
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator
 from django.db import models
 
 from campaigns.enums import CampaignStatus, PlanMode
 from campaigns.models.plan import Plan, StepFields
 from campaigns.models.segment import Segment
+
+PLAN_RULES = ("theme", "reentry_days", "is_sensitive", "sensitive_days", "is_exempt_from_cap", "allows_resend")
 
 
 class Campaign(models.Model):
@@ -27,6 +30,19 @@ class Campaign(models.Model):
         "maximum par nuit", null=True, blank=True, help_text="Au-delà, la campagne se met en pause."
     )
     justification = models.TextField("justification", blank=True)
+
+    # The rules of its plan, its own once submitted: a plan changed later changes no campaign (docs/adr/0017).
+    theme = models.CharField("thème", max_length=40, editable=False, db_default="")
+    reentry_days = models.PositiveSmallIntegerField("délai de retour (jours)", editable=False, db_default=90)
+    is_sensitive = models.BooleanField("thème sensible", editable=False, db_default=False)
+    sensitive_days = models.PositiveSmallIntegerField("délai du thème sensible (jours)", editable=False, db_default=730)
+    is_exempt_from_cap = models.BooleanField("hors plafond", editable=False, db_default=False)
+    allows_resend = models.BooleanField("un renvoi permis", editable=False, db_default=False)
+    expected_kinds = ArrayField(
+        models.CharField(max_length=40), verbose_name="régularisations attendues", default=list, editable=False
+    )  # codes of ``RegularisationKind``
+    # False: approved before its rules were part of what is approved.
+    pins_rules = models.BooleanField(default=True, db_default=True, editable=False)
 
     # A superviseur's decision (``lifecycle.override_sensitive_theme``), part of what is approved.
     sensitive_override_reason = models.CharField(
@@ -63,6 +79,13 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def take_rules_of_plan(self) -> None:
+        """Copy what the plan says now; the caller saves."""
+        for name in PLAN_RULES:
+            setattr(self, name, getattr(self.plan, name))
+        kinds = self.plan.expected_kinds.order_by("pk").values_list("pk", flat=True) if self.plan.pk else []
+        self.expected_kinds, self.pins_rules = list(kinds), True
 
     @property
     def is_nightly(self) -> bool:

@@ -86,6 +86,14 @@ class PinnedCampaign(Protocol):
     night_size_max: Any
     expected_size: Any
     sensitive_override_reason: Any
+    theme: Any
+    reentry_days: Any
+    is_sensitive: Any
+    sensitive_days: Any
+    is_exempt_from_cap: Any
+    allows_resend: Any
+    expected_kinds: Any
+    pins_rules: Any
 
 
 class PinnedStep(Protocol):
@@ -100,6 +108,9 @@ class PinnedStep(Protocol):
 
 
 CAMPAIGN_FIELDS = ("mode", "criteria", "arms", "window_days", "night_size_max", "expected_size")
+RULE_FIELDS = (
+    "theme", "reentry_days", "is_sensitive", "sensitive_days", "is_exempt_from_cap", "allows_resend", "expected_kinds",
+)  # fmt: skip
 STEP_FIELDS = ("position", "channel", "arm", "anchor", "offset_days", "valid_days", "subject", "body")
 
 
@@ -109,6 +120,8 @@ def fingerprint(campaign: PinnedCampaign, steps: Iterable[PinnedStep]) -> str:
     content["control_share"] = f"{Decimal(campaign.control_share):.3f}"
     if campaign.sensitive_override_reason:  # campaigns without one keep the fingerprint of their approval
         content["sensitive_override"] = campaign.sensitive_override_reason
+    if campaign.pins_rules:
+        content["plan_rules"] = {name: getattr(campaign, name) for name in RULE_FIELDS}
     ordered = sorted(steps, key=lambda step: step.position)
     content["steps"] = [{name: getattr(step, name) for name in STEP_FIELDS} for step in ordered]
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
@@ -152,3 +165,13 @@ def find_date_problems(
     if is_nightly and not night_size_max:
         problems.append("Elle tourne chaque nuit : fixez le maximum de personnes par nuit.")
     return problems
+
+
+def find_return_problems(*, is_nightly: bool, has_control: bool, reentry_days: int, window_days: int) -> list[str]:
+    """A témoin of one wave must not be drawn to be contacted by another while she is still measured."""
+    if not (is_nightly and has_control) or reentry_days > window_days:
+        return []
+    return [
+        f"Une personne peut y revenir après {reentry_days} jours, alors que les témoins sont suivis {window_days} jours"
+        " : un témoin serait contacté pendant sa mesure. Raccourcissez la fenêtre, ou retirez les témoins."
+    ]

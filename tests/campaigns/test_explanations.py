@@ -9,7 +9,8 @@ from django.urls import reverse
 from hypothesis import HealthCheck, given, reject, settings
 
 from campaigns.audiences import freeze_audience
-from campaigns.enums import CONTROL_ARM, Exclusion, FactState, PlanMode
+from campaigns.bad_destinations import Finding, record_bad_destinations
+from campaigns.enums import CONTROL_ARM, BadDestinationReason, CampaignStatus, Exclusion, FactState, PlanMode
 from campaigns.explanations import explain_campaign, explain_night, explain_segment
 from campaigns.models import AccessLog, Allocataire, Campaign, ExtraAttribute, Member
 from campaigns.oppositions import record_opposition
@@ -99,6 +100,13 @@ def _unreachable() -> Allocataire:
     return make_allocataire(mobile="+33612345678", sms_allowed=False)
 
 
+def _badly_addressed() -> Allocataire:
+    person = make_allocataire()
+    finding = Finding(person.pk, person.mobile, "SMS", BadDestinationReason.UNKNOWN)
+    record_bad_destinations(findings=[finding], now=NOW - timedelta(days=2))
+    return person
+
+
 def _seen_on_the_theme() -> Allocataire:
     person = make_allocataire()
     former = make_campaign(name="Première", plan=make_plan(theme="vie-maritale"))
@@ -111,6 +119,8 @@ def _temoin_elsewhere() -> Allocataire:
     person = make_allocataire()
     other = make_audience(make_campaign(name="Autre", plan=make_plan(theme="vie-maritale"), window_days=60))
     make_control(other, person)
+    ended = make_campaign(name="Finie", plan=make_plan(theme="vie-maritale"), window_days=9)
+    make_control(make_audience(ended, night_on=NIGHT - timedelta(days=10)), person)
     return person
 
 
@@ -143,6 +153,11 @@ def _sharing() -> Allocataire:
             _seen_on_the_theme,
             Exclusion.SENSITIVE_THEME,
             ["SMS de « Première » le 23/11/2025 (Remis à la personne). Protégée sur ce thème jusqu’au 23/11/2027."],
+        ),
+        (
+            _badly_addressed,
+            Exclusion.NO_ADDRESS,
+            ["SMS : adresse à corriger depuis le 01/03/2026 (Numéro inconnu de l’opérateur)."],
         ),
         (_temoin_elsewhere, Exclusion.CONTROL_ELSEWHERE, ["Témoin de « Autre » (vague 1), jusqu’au 02/05/2026."]),
         (
@@ -188,11 +203,30 @@ def test_the_campaign_s_own_contacts_are_not_what_filled_the_cap() -> None:
 )
 def test_a_retained_person_is_told_with_her_arm_and_her_delay(arm: str, said: str) -> None:
     person = make_allocataire()
-    campaign = make_running_campaign(expected_size=1)
+    campaign = make_running_campaign(expected_size=1, mode=PlanMode.NIGHTLY, night_size_max=9)
     make_member(make_audience(campaign), person, arm=arm)
     answer = explain_campaign(allocataire=person, campaign=campaign, now=NOW)
     assert said in answer.waves[0].text
     assert answer.conclusion.endswith("qu’à partir du 01/06/2026.")
+
+
+@pytest.mark.parametrize(
+    ("values", "has_audience", "said"),
+    [
+        ({}, True, "Son audience est figée"),
+        ({"status": CampaignStatus.CLOSED}, False, "La campagne est terminée"),
+        ({"status": CampaignStatus.CANCELLED}, False, "La campagne est terminée"),
+        ({"mode": PlanMode.NIGHTLY, "night_size_max": 9}, True, "Aujourd’hui, elle serait retenue"),
+    ],
+)
+def test_nobody_is_promised_what_no_night_will_do(values: dict[str, Any], has_audience: bool, said: str) -> None:
+    campaign = make_running_campaign(expected_size=1, mode=values.pop("mode", PlanMode.ONE_SHOT))
+    if has_audience:
+        make_member(make_audience(campaign), make_allocataire())
+    late = make_allocataire()
+    Campaign.objects.filter(pk=campaign.pk).update(**values)
+    campaign = Campaign.objects.select_related("plan", "segment").get(pk=campaign.pk)
+    assert explain_campaign(allocataire=late, campaign=campaign, now=NOW).conclusion.startswith(said)
 
 
 def test_before_the_freeze_one_learns_what_tonight_would_do() -> None:

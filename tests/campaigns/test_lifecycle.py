@@ -185,7 +185,7 @@ def pinned(**changes):
     values = {
         "mode": "UNIQUE", "criteria": {"all": []}, "arms": [{"code": "SMS", "share": 1}], "control_share": 0.1,
         "window_days": 60, "night_size_max": None, "expected_size": 787,
-        "sensitive_override_reason": "",
+        "sensitive_override_reason": "", "pins_rules": False,
     }  # fmt: skip
     return SimpleNamespace(**{**values, **changes})
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from campaigns.models import Plan, set_clock
+from campaigns.models import set_clock
 from outreach import dispatch
 from outreach.channels.fake import FakeGateway, accept
 from outreach.channels.ports import OutgoingMessage, SendOutcome, SendResult
@@ -15,6 +15,7 @@ from outreach.dispatch import dispatch_due
 from outreach.enums import TouchStatus
 from outreach.models import Touch
 from outreach.reconciliation import mark_crashed_attempts, reconcile_unconfirmed, release_expired_claims
+from tests.factories import give_rules
 from tests.outreach.waves import MORNING, make_wave
 
 pytestmark = [pytest.mark.fault, pytest.mark.django_db]
@@ -44,7 +45,7 @@ def test_a_crash_loses_nothing_and_doubles_nothing(
 ) -> None:
     gateway = FakeGateway(script=ANSWERS[answer])
     make_wave(size=SIZE)
-    Plan.objects.update(allows_resend=True)
+    give_rules(allows_resend=True)
     with use_gateway("SMS", gateway):
         assert crash(point, time_of_crash, monkeypatch), f"the point {point} was not reached: no fault injected"
         gateway.script = accept

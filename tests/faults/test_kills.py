@@ -11,10 +11,10 @@ from functools import partial
 
 import pytest
 
-from campaigns.models import Plan
 from outreach import tasks
 from outreach.enums import AttemptStatus, TouchStatus
 from outreach.models import Attempt, Touch
+from tests.factories import give_rules
 from tests.faults.aftermath import ON_THE_WIRE, count_lost, go_on, recover
 from tests.faults.bells import SLOTS, Bells, kill_sender
 from tests.faults.conftest import StartOperator
@@ -36,7 +36,7 @@ def test_killed_workers_lose_nothing_and_double_nothing(
 ) -> None:
     operator = start_operator(seed=SEED, latency_ms=80, **TROUBLES)
     make_wave(size=MESSAGES)
-    Plan.objects.update(allows_resend=True)
+    give_rules(allows_resend=True)
     bells = start_bells(operator)
     bells.start(workers=2)
 

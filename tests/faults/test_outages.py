@@ -11,9 +11,10 @@ import redis
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
-from campaigns.models import Plan, read_now
+from campaigns.models import read_now
 from outreach.enums import TouchStatus
 from outreach.models import Touch
+from tests.factories import give_rules
 from tests.faults.aftermath import count_lost, nothing_is_due, recover
 from tests.faults.bells import Bells
 from tests.faults.conftest import StartOperator
@@ -45,7 +46,7 @@ def test_a_database_that_crashes_loses_nothing_and_doubles_nothing(
 ) -> None:
     operator = start_operator(seed=SEED, latency_ms=40, receipt_ms=20)
     make_wave(size=MESSAGES)
-    Plan.objects.update(allows_resend=True)
+    give_rules(allows_resend=True)
     bells = start_bells(operator)
     bells.start(workers=WORKERS, with_site=True)
     delays = [crash(server, operator, share, is_whole) for share, is_whole in moments(CRASHES)]
@@ -71,7 +72,7 @@ def test_a_broker_that_dies_or_forgets_loses_nothing_and_doubles_nothing(
 ) -> None:
     operator = start_operator(seed=SEED, latency_ms=40)
     make_wave(size=MESSAGES)
-    Plan.objects.update(allows_resend=True)
+    give_rules(allows_resend=True)
     bells = start_bells(operator)
     bells.start(workers=WORKERS)
     delays = []

@@ -136,8 +136,9 @@ def test_a_closed_campaign_is_measured_until_its_feeds_can_have_told_its_window(
     """Closed before its time, or closed at its end before the last régularisations were told: its bilan goes on."""
     kind = RegularisationKind.objects.create(code="FAIT", label="Fait", stage="ABOUTI")
     (person,) = make_allocataires(1)
-    campaign = make_running_campaign(expected_size=1, starts_on=NIGHT, window_days=10)
-    campaign.plan.expected_kinds.add(kind)
+    plan = make_plan()
+    plan.expected_kinds.add(kind)
+    campaign = make_running_campaign(expected_size=1, plan=plan, starts_on=NIGHT, window_days=10)
     run_night(on=NIGHT, now=NOW)
     close_campaign(campaign=campaign, now=NOW + timedelta(days=1))
     source = RegularisationImport.objects.create(file_name="f.csv", as_of=NIGHT, imported_at=NOW)

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from campaigns.enums import FactState
-from campaigns.models import Allocataire, BadDestination, ContactFact, Opposition, Plan, set_clock
+from campaigns.models import Allocataire, BadDestination, ContactFact, Opposition, set_clock
 from outreach import dispatch, reconciliation
 from outreach.channels.fake import FakeGateway, accept
 from outreach.channels.ports import LookUpResult, OutgoingMessage, SendOutcome, SendResult
@@ -26,7 +26,7 @@ from outreach.reconciliation import (
     resolve_touch,
 )
 from outreach.rules.retry import Resolution, may_resend, next_try_at
-from tests.factories import make_allocataires, make_commune, make_user, step_values
+from tests.factories import give_rules, make_allocataires, make_commune, make_user, step_values
 from tests.outreach.waves import MORNING, make_wave
 
 pytestmark = pytest.mark.django_db
@@ -246,7 +246,7 @@ def test_without_leave_to_send_again_a_doubt_stays_and_is_shown(operator: FakeGa
 def resend_after(operator: FakeGateway, *look_ups: float, reachable: bool = True) -> int:
     operator.script = vanished
     make_wave(size=1)
-    Plan.objects.update(allows_resend=True)
+    give_rules(allows_resend=True)
     send_at(MORNING)
     operator.script, operator.is_reachable = accept, reachable
     for minute in look_ups:
@@ -278,7 +278,7 @@ def test_an_operator_that_cannot_be_asked_proves_nothing(operator: FakeGateway) 
 def test_a_text_that_may_have_changed_proves_nothing(operator: FakeGateway) -> None:
     operator.script = lost
     make_wave(size=1, steps=[step_values(body="Caf : bonjour {{ prenom }}")])
-    Plan.objects.update(allows_resend=True)
+    give_rules(allows_resend=True)
     send_at(MORNING)
     operator.script = accept
     Allocataire.objects.update(first_name="Dominique", updated_at=minutes(1))

@@ -9,7 +9,7 @@ from psycopg.errors import DeadlockDetected
 from pytest_django import Settings
 
 from campaigns.enums import FactState, OppositionSource
-from campaigns.models import ContactFact, Opposition, Plan
+from campaigns.models import ContactFact, Opposition
 from campaigns.oppositions import hash_destination
 from outreach.channels.fake import FakeGateway
 from outreach.channels.registry import use_gateway
@@ -19,7 +19,7 @@ from outreach.models import ProviderEvent, Reply, Touch
 from outreach.receipts import store_event
 from outreach.refusals import refuse_contact
 from outreach.replies import ReplyOfNobody, handle_reply, opt_out, receive_replies
-from tests.factories import make_allocataire, make_user
+from tests.factories import give_rules, make_allocataire, make_user
 from tests.outreach.sent import NOW, add_attempt, make_sent
 from tests.outreach.waves import make_wave
 
@@ -177,7 +177,7 @@ def test_an_agent_reads_a_refusal() -> None:
 def test_what_may_be_a_refusal_holds_the_person_until_it_is_read() -> None:
     attempt = make_sent()
     make_wave(people=[attempt.touch.allocataire])
-    Plan.objects.update(is_exempt_from_cap=True)
+    give_rules(is_exempt_from_cap=True)
     hear(attempt.touch.destination, "non merci")
     receive_replies(now=NOW)
     with use_gateway("SMS", FakeGateway()) as gateway:

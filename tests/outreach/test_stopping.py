@@ -30,7 +30,7 @@ from outreach.models import (
     Touch,
 )
 from outreach.rules.stopping import CHECKS, Effect
-from tests.factories import make_allocataires, make_campaign, make_contact_fact, step_values
+from tests.factories import give_rules, make_allocataires, make_campaign, make_contact_fact, step_values
 from tests.outreach.waves import MORNING, NIGHT, make_wave
 
 pytestmark = pytest.mark.django_db
@@ -80,7 +80,7 @@ def expect(stage: str = OutcomeStage.FILED, max_age: int | None = None) -> Regul
     kind = RegularisationKind.objects.create(
         code=f"kind-{RegularisationKind.objects.count()}", label="Déclaration", stage=stage, feed_max_age_days=max_age
     )
-    a_touch().campaign.plan.expected_kinds.add(kind)
+    give_rules(expected_kinds=[*a_touch().campaign.expected_kinds, kind.code])
     return kind
 
 
@@ -326,7 +326,7 @@ def test_an_unread_answer_holds_the_other_channels_of_who_shares_the_mobile() ->
 def test_a_service_message_is_outside_the_cap(operator: FakeGateway) -> None:
     make_wave(size=1)
     contacted(1, 2, 3, 4)
-    a_touch().campaign.plan.__class__.objects.update(is_exempt_from_cap=True)
+    give_rules(is_exempt_from_cap=True)
     send()
     assert len(operator.sent) == 1
 
