@@ -2,7 +2,7 @@
 
 Real Celery workers (two processes) send through PostgreSQL to an operator that costs next to nothing, at 0 and 80 ms,
 with 100 and 256 requests at once. Anchors of the same run: one Celery task for each message with Twilio's own client,
-and clients alone, ours and Twilio's. Pacing is judged by the operator simulator's ledger. Needs DATABASE_URL and
+and clients alone, ours and Twilio's. Pacing is judged on leaving and on arrival. Needs DATABASE_URL and
 REDIS_URL; a test database is made and dropped. Medians; the figures go to ``docs/performance.md``.
 """
 

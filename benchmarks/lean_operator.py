@@ -2,7 +2,7 @@
 
 The simulator keeps a durable ledger and calls back: it would be what is measured. ``python -m benchmarks.lean_operator
 PORT LATENCY_SECONDS`` serves until SIGTERM; ``GET /__count__`` tells what it took and when,
-``GET /__reset__`` forgets it.
+``GET /__taken__`` gives each instant, ``GET /__reset__`` forgets all.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ class Operator(asyncio.Protocol):
         self.buffer = b""
 
     def data_received(self, data: bytes) -> None:
+        now = time.time()
         self.buffer += data
         head, end, body = self.buffer.partition(b"\r\n\r\n")
         found = LENGTH.search(head)
@@ -36,10 +37,10 @@ class Operator(asyncio.Protocol):
             self.taken.clear()
             self.seen.clear()
         if head.startswith(b"GET /__"):
-            self._answer(b"200 OK", self._tell())
+            self._answer(b"200 OK", json.dumps(self.taken).encode() if b"/__taken__" in head else self._tell())
             return
         attempt = ATTEMPT.search(body)
-        self.taken.append(time.time())
+        self.taken.append(now)
         self.seen.add(attempt[1] if attempt else body)
         sid = md5(body, usedforsecurity=False).hexdigest()
         message = {"sid": f"SM{sid}", "status": "queued", "num_segments": "1", "error_code": None, "body": "…" * 20}

@@ -1,12 +1,15 @@
-"""How exactly two workers keep together to an operator's contract, by the ledger of the operator simulator."""
+"""How exactly two workers keep together to an operator's contract: when each message left, and when it arrived.
+
+The operator is the lean one, which stamps what it reads and does nothing else: a simulator that is writing its ledger
+reads what has been waiting for it meanwhile, as one burst.
+"""
 
 import time
+from bisect import bisect_left
 from pathlib import Path
-from typing import Any
 
-from benchmarks.sending_stage import Meter, Workers, cpu_of, plan_again, rows, wait_until_sent
+from benchmarks.sending_stage import LeanOperator, Meter, Workers, cpu_of, plan_again, rows, wait_until_sent
 
-JITTER = 0.02  # what a loaded machine may add between the instant of leaving and the ledger of the operator
 STARTS_IN = 6  # seconds, so that both workers are there
 AT_FULL_RATE = """
 INSERT INTO outreach_providerpace (provider, contract, rate, ceiling, changed_at, cut_at, next_at, held_until, recent,
@@ -19,14 +22,15 @@ def measure_pacing(contract: int, seconds: float, folder: Path) -> None:
     """At the full rate from the first message on: the slow start is a rule, tested elsewhere."""
     from campaigns.rules.messages import sms_parts
     from tests.factories import SMS_TEXT
-    from tests.faults.harness import OperatorProcess
 
-    simulator = OperatorProcess(folder / str(contract))
+    operator, departures = LeanOperator(0.0), folder / f"departures-{contract}"
     both = [
-        Workers(simulator.url, folder, slots=32, processes=1, BENCH_CONTRACT=str(contract), BENCH_CONNECTIONS="32")
+        Workers(operator.url, folder, slots=32, processes=1, BENCH_CONTRACT=str(contract), BENCH_CONNECTIONS="32",
+                BENCH_DEPARTURES=str(departures))
         for _ in range(2)
-    ]
-    plan_again(int(contract * seconds / sms_parts(SMS_TEXT).segments), folder / "sending.jsonl")
+    ]  # fmt: skip
+    segments = sms_parts(SMS_TEXT).segments
+    plan_again(int(contract * seconds / segments), folder / "sending.jsonl")
     rows("DELETE FROM outreach_providerpace")
     rows(AT_FULL_RATE.format(contract=contract, later=STARTS_IN))
     try:
@@ -36,27 +40,29 @@ def measure_pacing(contract: int, seconds: float, folder: Path) -> None:
         meter, begun = Meter(*both), time.perf_counter()
         wait_until_sent(meter, *both, seconds=seconds * 2 + 20)
         shares = [used / (time.perf_counter() - begun) for used in meter.read()]
-        report(contract, simulator.read(messages=True)["messages"], shares)
+        left = sorted(map(float, departures.read_text().split()))
+        report(contract, segments, left, sorted(operator.arrivals()), shares)
     finally:
         for workers in both:
             workers.close()
-        simulator.close()
+        operator.close()
 
 
-def report(contract: int, messages: list[dict[str, Any]], shares: list[float]) -> None:
-    at = sorted((message["accepted_at"], message["segments"]) for message in messages)
-    strict, allowed = (fullest(at, contract, window) for window in (1.0, 1.0 - JITTER))
-    segments = sum(n for _, n in at)
-    sustained = (segments - at[-1][1]) / (at[-1][0] - at[0][0]) / contract
-    print(f"\ncontract of {contract} segments/s, two workers: {segments} sent")
-    print(f"  fullest sliding second {strict} ({allowed} in {1 - JITTER:.2f} s), {sustained:.3f} sustained")
+def report(contract: int, segments: int, left: list[float], arrived: list[float], shares: list[float]) -> None:
+    if len(left) != len(arrived):
+        raise SystemExit(f"{len(left)} messages left, {len(arrived)} arrived")
+    sustained = segments * (len(arrived) - 1) / (arrived[-1] - arrived[0]) / contract
+    print(f"\ncontract of {contract} segments/s, two workers: {segments * len(arrived)} sent")
+    print(f"  fullest sliding second {segments * fullest(arrived)} on arrival", end="")
+    print(f" ({segments * fullest(left)} on leaving), {sustained:.3f} sustained")
+    print(f"  latest on its way {max(b - a for a, b in zip(left, arrived, strict=True)) * 1e3:.1f} ms")
     print(f"  of a core: workers {shares[0]:.2%}, database {shares[1]:.2%}", end="")
     print(f"; the pacing alone {cost_of_pacing(contract):.2%}", flush=True)
 
 
-def fullest(at: list[tuple[float, int]], contract: int, window: float) -> int:
-    """Segments of the fullest window that begins with an arrival."""
-    return max(sum(n for t, n in at[i : i + 2 * contract] if t < begun + window) for i, (begun, _) in enumerate(at))
+def fullest(at: list[float]) -> int:
+    """Messages of the fullest second that begins with one of them."""
+    return max(bisect_left(at, begun + 1) - place for place, begun in enumerate(at))
 
 
 def cost_of_pacing(contract: int, rounds: int = 300) -> float:

@@ -55,6 +55,11 @@ class LeanOperator:
         with urlopen(f"{self.url}/__{page}__", timeout=10) as answer:
             return dict(json.load(answer))
 
+    def arrivals(self) -> list[float]:
+        """The instants at which messages arrived."""
+        with urlopen(f"{self.url}/__taken__", timeout=10) as answer:
+            return list(json.load(answer))
+
     def close(self) -> None:
         self.process.terminate()
         self.process.wait(10)

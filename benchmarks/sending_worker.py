@@ -1,11 +1,14 @@
 """The Celery workers that are measured: ours, and what is usually written, one task for each message."""
 
+import os
+import time
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from celery import shared_task
+from celery.signals import worker_process_init
 from django.conf import settings
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
@@ -51,3 +54,18 @@ def send_one(touch_id: int) -> None:
     )
     touch.status = TouchStatus.SUBMITTED
     touch.save(update_fields=["status"])
+
+
+@worker_process_init.connect
+def note_departures(**_: Any) -> None:
+    """When each message leaves, by the sender's own clock: one line each, in the file that the benchmark names."""
+    if path := os.environ.get("BENCH_DEPARTURES"):
+        from outreach import dispatch
+
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+        def note(point: str) -> None:
+            if point == "4-sending":
+                os.write(file, f"{time.time()}\n".encode())
+
+        dispatch.reached = note
