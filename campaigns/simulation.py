@@ -1,6 +1,7 @@
 """What tonight would do with a campaign, before anything is written: who, why not others, what it would cost."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,10 +14,12 @@ from django.utils import timezone
 from campaigns.candidates import Candidates, build_candidates, channels_of
 from campaigns.enums import CONTROL_ARM, Channel, Exclusion
 from campaigns.models import Campaign, Step
+from campaigns.models.plan import example_values
 from campaigns.pressure_report import Source, find_cap_sources
 from campaigns.rules.draw import allocate, merge_small_strata, split_shares
+from campaigns.rules.gsm7 import ALPHABET
 from campaigns.rules.lifecycle import find_arm_problems
-from campaigns.rules.messages import InvalidText, MissingValue, render, sample_values, sms_parts
+from campaigns.rules.messages import InvalidText, MissingValue, render, sms_parts, values_for, variables_of
 from campaigns.rules.power import Power, judge_power
 
 EXAMPLES = 10
@@ -84,10 +87,11 @@ def simulate_campaign(*, campaign: Campaign, now: datetime) -> Simulation:
         criteria = campaign.segment.criteria if campaign.is_editable else campaign.criteria
         candidates = build_candidates(campaign=campaign, criteria=criteria, night_on=night_on, now=now)
         examples = _pick_examples()
+        names = _count_names() if any(map(_says_a_name, steps)) else {}
         sources = find_cap_sources(campaign=campaign, now=now)
     sizes = {} if problems else _arm_sizes(campaign, candidates)
     reach = _count_reach(candidates)
-    forecasts = [_forecast(step, sizes, reach, candidates.retained) for step in steps]
+    forecasts = [_forecast(step, sizes, reach, candidates.retained, names) for step in steps]
     people = Counter[str]()
     for forecast in forecasts:
         people[forecast.channel] += forecast.people
@@ -130,6 +134,36 @@ def _pick_examples() -> list[Example]:
         return [Example(_mask(matricule), stratum, channels_of(stratum)) for matricule, stratum in cursor.fetchall()]
 
 
+# How many people have names of such lengths, with or without a character that the alphabet of SMS lacks.
+NAMES = """
+SELECT civility, length(first_name), (translate(first_name, %(alphabet)s, '') <> '')::int,
+       length(last_name), (translate(upper(last_name), %(alphabet)s, '') <> '')::int, count(*)
+  FROM candidate JOIN campaigns_allocataire USING (id) WHERE exclusion = '' GROUP BY 1, 2, 3, 4, 5"""
+Said = tuple[tuple[str, str], ...]  # what a text says of a person's name
+Names = Mapping[Said, int]  # how many people it says it of
+NAMED = {"civilite", "prenom", "nom"}
+
+
+def _says_a_name(step: Step) -> bool:
+    try:
+        return step.channel == Channel.SMS and not NAMED.isdisjoint(variables_of(step.body))
+    except InvalidText:
+        return False
+
+
+def _count_names() -> Names:
+    """Retained people by what the length of their messages depends on: nobody's name is read."""
+    with connection.cursor() as cursor:
+        cursor.execute(NAMES, {"alphabet": ALPHABET})
+        return {_say_name(*row): people for *row, people in cursor.fetchall()}
+
+
+def _say_name(civility: str, first: int, is_first_foreign: int, last: int, is_last_foreign: int) -> Said:
+    names = {"first_name": "xï"[is_first_foreign] * first, "last_name": "xï"[is_last_foreign] * last}
+    said = values_for({"civility": civility, **names})
+    return tuple((name, said.get(name, "")) for name in sorted(NAMED))
+
+
 def _mask(matricule: str) -> str:
     return "•" * (len(matricule) - SHOWN_DIGITS) + matricule[-SHOWN_DIGITS:]
 
@@ -149,18 +183,27 @@ def _describe_arms(campaign: Campaign, sizes: dict[str, int]) -> list[Count]:
     return [Count(code, labels.get(code, "Témoins"), people) for code, people in sizes.items()]
 
 
-def _forecast(step: Step, sizes: dict[str, int], reach: dict[str, int], retained: int) -> StepForecast:
+def _forecast(step: Step, sizes: dict[str, int], reach: dict[str, int], retained: int, names: Names) -> StepForecast:
     if step.answers_a_reply:
         return StepForecast(step.label, step.channel, people=0, segments=0, cost=Decimal(0), answers_a_reply=True)
     drawn = sum(people for code, people in sizes.items() if code != CONTROL_ARM and step.arm in ("", code))
     people = round(drawn * reach.get(step.channel, 0) / retained) if retained else 0
-    segments = people * _segments_of(step) if step.channel == Channel.SMS else 0
+    segments = round(people * _segments_of(step, names)) if step.channel == Channel.SMS else 0
     cost = (segments * Decimal(str(settings.SMS_SEGMENT_PRICE))).quantize(Decimal("0.01"))
     return StepForecast(label=step.label, channel=step.channel, people=people, segments=segments, cost=cost)
 
 
-def _segments_of(step: Step) -> int:
+def _segments_of(step: Step, names: Names) -> float:
+    """Of one message; the mean over the people retained where it says their names."""
+    values = example_values()
+    if not names or not _says_a_name(step):
+        return _count_segments(step, values)
+    total = sum(people * _count_segments(step, values | dict(said)) for said, people in names.items())
+    return total / sum(names.values())
+
+
+def _count_segments(step: Step, values: Mapping[str, str]) -> int:
     try:
-        return sms_parts(render(step.body, sample_values())).segments
+        return sms_parts(render(step.body, values)).segments
     except (MissingValue, InvalidText):
         return sms_parts(step.body).segments  # a draft's text may not be a template yet

@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from campaigns.enums import CampaignStatus, Channel, TrialStatus
 from campaigns.models import Allocataire, Opposition, Step, Trial, User
+from campaigns.models.plan import example_values
 from campaigns.oppositions import hash_destination
 from campaigns.rules.contact_points import normalise_email, normalise_mobile
-from campaigns.rules.messages import check_text, render, sample_values, sms_parts
+from campaigns.rules.messages import check_text, render, sms_parts
 from campaigns.rules.trials import digest_text
 from outreach.channels.failover import THROTTLED
 from outreach.channels.opt_out import opt_out_url
@@ -73,7 +74,7 @@ def try_on_oneself(*, step: Step, by: User, now: datetime) -> Trial:
         campaign=step.campaign, channel=step.channel, text_digest=digest_text(step), by=by, at=now,
         provider=gateway.name,
     )  # fmt: skip
-    values = {**sample_values(), "lien_opposition": opt_out_url(trial.uuid)}
+    values = {**example_values(), "lien_opposition": opt_out_url(trial.uuid)}
     message = OutgoingMessage(
         attempt_uuid=trial.uuid,
         destination=destination,

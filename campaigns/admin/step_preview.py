@@ -6,14 +6,14 @@ from django.utils.safestring import SafeString
 
 from campaigns.enums import Channel
 from campaigns.models import Allocataire
-from campaigns.models.plan import StepFields
+from campaigns.models.plan import StepFields, example_values
 from campaigns.rules.messages import (
     InvalidText,
     MissingValue,
     advise_text,
     check_text,
+    forecast_segments,
     render,
-    sample_values,
     sms_parts,
 )
 
@@ -36,13 +36,15 @@ def say_when(step: StepFields) -> str:
 def preview_step(step: StepFields) -> SafeString:
     """The text with example values, its SMS segments, its problems and advice."""
     try:
-        text = render(step.body, sample_values())
+        text, segments = render(step.body, example_values()), forecast_segments(step.body, example_values())
     except (InvalidText, MissingValue):
-        text = step.body
+        text, segments = step.body, (0, 0)
     context = {
         "step": step,
         "text": text,
         "parts": sms_parts(text) if step.channel == Channel.SMS else None,
+        "least": segments[0],
+        "most": segments[1],
         "problems": check_text(step.channel, step.subject, step.body),
         "advice": advise_text(step.channel, step.body),
     }

@@ -1,9 +1,11 @@
 from typing import Any
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from campaigns.enums import AFTER_REPLY, AmountNature, Channel, OutcomeStage, PlanFamily, PlanMode
+from campaigns.rules.messages import sample_values
 
 
 class RegularisationKind(models.Model):
@@ -33,6 +35,11 @@ class StepQuerySet(models.QuerySet[Any]):
     def planned(self) -> "StepQuerySet":
         """What everybody of an arm gets: answers to those who reply are left out."""
         return self.exclude(anchor=AFTER_REPLY)
+
+
+def example_values() -> dict[str, str]:
+    """What a text says of somebody, as an example: the name and the address of this Caf are the real ones."""
+    return sample_values(caf=settings.CAF_NAME, site=settings.PUBLIC_BASE_URL)
 
 
 class StepFields(models.Model):

@@ -10,6 +10,7 @@ BASIC = frozenset(
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 EXTENSION = frozenset("\f^{}\\[~]|€")
+ALPHABET = "".join(sorted(BASIC | EXTENSION))
 
 # One part, then each part of several (the header of a concatenated message takes room).
 GSM7_SINGLE, GSM7_PART = 160, 153

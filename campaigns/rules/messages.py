@@ -21,13 +21,16 @@ __all__ = [
     "SmsParts",
     "advise_text",
     "check_text",
+    "forecast_segments",
     "render",
     "sample_values",
     "simplify",
     "sms_parts",
     "values_for",
+    "variables_of",
 ]
 
+SAMPLE_SITE = "https://aller-vers.caf.fr"
 # Name → (what it is, an example that is as long as usual).
 VARIABLES: Mapping[str, tuple[str, str]] = {
     "civilite": ("Civilité", "Madame"),
@@ -41,8 +44,12 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "date_evenement": ("Date de l’événement", "31/03/2026"),
     "date_fin_prepare": ("Fin de la PreParE", "31/03/2026"),
     "date_fin_titre": ("Fin du titre de séjour", "31/03/2026"),
-    "lien_opposition": ("Adresse de refus des messages", f"https://aller-vers.caf.fr/stop/{'0' * 32}:{'x' * 43}/"),
+    "lien_opposition": ("Adresse de refus des messages", f"{SAMPLE_SITE}/stop/{'0' * 32}:{'x' * 43}/"),
 }
+
+# As people are called. « ï » is not in the alphabet of SMS: the whole text is then cut in shorter parts.
+SHORTEST = {"civilite": "Madame", "prenom": "Léo", "nom": "LY"}
+LONGEST = {"civilite": "Madame, Monsieur", "prenom": "Marie-Anaïs", "nom": "DE LA ROCHEFOUCAULD"}
 
 _DATE_COLUMNS = {
     "date_limite": "anchor_on",
@@ -105,21 +112,35 @@ def render(text: str, values: Mapping[str, str]) -> str:
     try:
         return _template(text).render(**{name: values[name] for name in VARIABLES if values.get(name)})
     except UndefinedError as error:
-        known = {*VARIABLES} & {*_variables(text)}
+        known = {*VARIABLES} & variables_of(text)
         raise MissingValue(next((name for name in sorted(known) if not values.get(name)), "?")) from error
     except LiquidError as error:
         raise InvalidText("Texte refusé : il dépasse les limites permises.") from error
 
 
-def _variables(text: str) -> list[str]:
-    """Variables as written, « person.name » included."""
+def variables_of(text: str) -> set[str]:
+    """Variables as written, « person.name » included. Raises ``InvalidText``."""
     found = _template(text).analyze().variables
-    return [".".join(str(s) for s in use.segments) for uses in found.values() for use in uses]
+    return {".".join(str(s) for s in use.segments) for uses in found.values() for use in uses}
 
 
-def sample_values() -> dict[str, str]:
-    """One plausible value for each variable, to preview a text and count its parts."""
-    return {name: example for name, (_, example) in VARIABLES.items()}
+def sample_values(*, caf: str = "", site: str = "") -> dict[str, str]:
+    """One plausible value for each variable, to preview a text and count its parts.
+
+    ``caf``, ``site``: the name and the public address of this installation, where they are known.
+    """
+    values = {name: example for name, (_, example) in VARIABLES.items()}
+    link = values["lien_opposition"].replace(SAMPLE_SITE, site.rstrip("/") or SAMPLE_SITE)
+    return {**values, "caf": caf or values["caf"], "lien_opposition": link}
+
+
+def forecast_segments(body: str, values: Mapping[str, str]) -> tuple[int, int]:
+    """In how many parts an SMS leaves, at least and at most, as people's names are short or long.
+
+    ``values``: those of ``sample_values``. Raises what ``render`` raises.
+    """
+    shortest, longest = (sms_parts(render(body, {**values, **names})).segments for names in (SHORTEST, LONGEST))
+    return shortest, longest
 
 
 def values_for(
@@ -187,7 +208,7 @@ _RECOMMENDED = re.compile(r"deja fait|venez d'|deja (?:ete )?(?:declare|transmis
 def check_text(channel: str, subject: str, body: str) -> list[str]:
     """Every hard rule of contact that a text breaks, in French; empty when it may be sent."""
     try:
-        unknown = sorted({name for text in (subject, body) for name in _variables(text)} - {*VARIABLES})
+        unknown = sorted({name for text in (subject, body) for name in variables_of(text)} - {*VARIABLES})
     except InvalidText as error:
         return [str(error)]
     problems = [f"Variable inconnue « {name} » (connues : {', '.join(VARIABLES)})." for name in unknown]

@@ -10,7 +10,8 @@ from django.views.decorators.http import require_safe
 from campaigns.admin.pages import require_permission
 from campaigns.enums import Channel
 from campaigns.models import Step
-from campaigns.rules.messages import InvalidText, MissingValue, render, sample_values
+from campaigns.models.plan import example_values
+from campaigns.rules.messages import InvalidText, MissingValue, render
 from outreach.channels.letter import write_page
 
 # A mail program reads no style sheet but the e-mail's own; nothing else may load, run, or be sent from here.
@@ -34,13 +35,13 @@ def show_email(request: HttpRequest, object_id: int) -> HttpResponse:
         subject=_example(step.subject),
         body=_example(step.body),
         caf_name=settings.CAF_NAME,
-        way_out=sample_values()["lien_opposition"],
+        way_out=example_values()["lien_opposition"],
     )
     return HttpResponse(page)
 
 
 def _example(text: str) -> str:
     try:
-        return render(text, sample_values())
+        return render(text, example_values())
     except (InvalidText, MissingValue):  # said beside it
         return text

@@ -177,8 +177,18 @@ def test_a_submitted_campaign_is_not_edited(agent: User) -> None:
 
 def test_a_draft_shows_how_long_its_sms_is(agent: User) -> None:
     page = sign_in(agent).get(change_url(draft(agent))).content.decode()
-    assert "segments</strong>" in page
+    assert "<strong>2 SMS</strong> par personne" in page
     assert "codage UCS-2" in page
+
+
+def test_a_preview_says_our_name_and_how_the_length_follows_theirs(agent: User, settings: Any) -> None:
+    settings.CAF_NAME = "Caf de la Lozere"
+    body = "{{ caf }} : bonjour {{ prenom }}. " + "a" * 100
+    campaign = draft(agent)
+    campaign.steps.update(body=body)
+    page = sign_in(agent).get(change_url(campaign)).content.decode()
+    assert "Caf de la Lozere : bonjour Dominique." in page
+    assert "<strong>De 1 à 3 SMS</strong> par personne, selon les noms" in page
 
 
 def test_simulation_and_audience_count_without_naming(agent: User) -> None:

@@ -13,6 +13,7 @@ from campaigns.rules.messages import (
     MissingValue,
     advise_text,
     check_text,
+    forecast_segments,
     render,
     sample_values,
     values_for,
@@ -82,6 +83,26 @@ def test_render_and_missing() -> None:
         with pytest.raises(MissingValue, match="prenom") as missing:
             render("Bonjour {{ prenom }}", values)
         assert missing.value.name == "prenom"
+
+
+def test_examples_say_who_we_are_where_it_is_known() -> None:
+    assert sample_values()["caf"] == VARIABLES["caf"][1]
+    ours = sample_values(caf="Caf de l’Ain", site="https://caf.invalid/")
+    assert (ours["caf"], ours["lien_opposition"][:25]) == ("Caf de l’Ain", "https://caf.invalid/stop/")
+
+
+@pytest.mark.parametrize(
+    ("body", "least", "most"),
+    [
+        ("Bonjour.", 1, 1),
+        ("{{ prenom }} " + "a" * 50, 1, 1),
+        ("{{ prenom }} " + "a" * 60, 1, 2),  # « ï »: 70 characters a part
+        ("{{ civilite }} {{ nom }} " + "a" * 140, 1, 2),
+        ("{{ prenom }} ’ " + "a" * 200, 4, 4),
+    ],
+)
+def test_how_the_length_of_an_sms_follows_names(body: str, least: int, most: int) -> None:
+    assert forecast_segments(body, sample_values()) == (least, most)
 
 
 @pytest.mark.parametrize(

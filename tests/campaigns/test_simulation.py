@@ -65,6 +65,16 @@ def test_messages_calls_and_cost():
     assert (simulation.calls, simulation.call_days, simulation.emails) == (16, Decimal("1.6"), 32)
 
 
+@override_settings(CAF_NAME="Caf")
+def test_an_sms_that_says_names_costs_what_they_cost() -> None:
+    make_allocataires(6, first_name="Zoé")
+    make_allocataires(3, first_name="François")  # « ç » is not in the alphabet of SMS: two parts of 67
+    make_allocataires(1, first_name="Anne", deceased_on=date(2026, 1, 1))
+    steps = [step_values(body="{{ caf }} : bonjour {{ prenom }}. " + "a" * 70), step_values(body="Caf", position=2)]
+    simulation = simulate_campaign(campaign=make_campaign(steps=steps), now=NOW)
+    assert [step.segments for step in simulation.steps] == [6 * 1 + 3 * 2, 9]
+
+
 def test_nothing_is_written():
     make_people()
     campaign = make_campaign()
