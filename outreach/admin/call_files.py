@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 from campaigns.admin.charts import french_number
 from campaigns.admin.exports import ExportForm, send_rows
 from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, find_row, render_page, require_permission
+from campaigns.enums import Channel
 from campaigns.models import read_now
 from outreach.call_files import (
     CallResultsRefused,
@@ -27,6 +28,7 @@ from outreach.call_files import (
     import_call_results,
 )
 from outreach.models import Call, CallHandover, CallResultImport
+from outreach.windows import contact_hours
 
 HANDOVERS = "outreach_callhandover_changelist"
 RESULTS = "outreach_callresultimport_changelist"
@@ -52,6 +54,9 @@ class HandoverForm(forms.Form):
         until = datetime.combine(now.date(), self.cleaned_data["until"], tzinfo=now.tzinfo)
         if until <= now:
             raise forms.ValidationError("Cette heure est déjà passée.")
+        last = contact_hours(Channel.CALL).slots[-1][1]
+        if until.time() > last:
+            raise forms.ValidationError(f"Les appels cessent à {last:%H:%M} : choisissez une heure au plus tard égale.")
         return until
 
 
