@@ -37,10 +37,7 @@ def _find_problems() -> Iterator[str]:
             parse_hours(hours)
         except InvalidHours as error:
             yield f"{channel}_HOURS : {error}"
-    try:
-        time.fromisoformat(settings.NIGHT_STARTS_AT)
-    except ValueError:
-        yield f"NIGHT_STARTS_AT : « {settings.NIGHT_STARTS_AT} » n’est pas une heure. Écrire par exemple 01:00."
+    yield from _find_night_problems(settings.NIGHT_STARTS_AT)
     for name in AT_LEAST_ONE:
         if getattr(settings, name) < 1:
             yield f"{name} : au moins 1. Pour ne rien envoyer, arrêter les envois dans les réglages."
@@ -52,6 +49,18 @@ def _find_problems() -> Iterator[str]:
     yield from _find_safeguard_problems()
     yield from _find_operator_problems()
     yield from _find_email_problems()
+
+
+def _find_night_problems(starts_at: str) -> Iterator[str]:
+    """It prepares the day on which it begins, within six hours: begun in the evening, it would never be due."""
+    try:
+        begins = time.fromisoformat(starts_at)
+    except ValueError:
+        begins = None
+    if begins is None or begins.tzinfo:
+        yield f"NIGHT_STARTS_AT : « {starts_at} » n’est pas une heure. Écrire par exemple 01:00."
+    elif begins >= time(6):
+        yield f"NIGHT_STARTS_AT : « {starts_at} » : la nuit prépare le jour où elle commence ; la fixer avant 06:00."
 
 
 def _find_safeguard_problems() -> Iterator[str]:

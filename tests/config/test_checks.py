@@ -17,6 +17,8 @@ def test_the_defaults_pass() -> None:
     [
         ("CONTACT_HOURS", {"SMS": "10h-13h"}, "SMS_HOURS"),
         ("NIGHT_STARTS_AT", "minuit", "NIGHT_STARTS_AT"),
+        ("NIGHT_STARTS_AT", "01:00+01:00", "NIGHT_STARTS_AT"),
+        ("NIGHT_STARTS_AT", "22:30", "avant 06:00"),
         ("CAP_CONTACTS_30_DAYS", 0, "CAP_CONTACTS_30_DAYS"),
         ("SIZE_TOLERANCE", 10, "SIZE_TOLERANCE"),
         ("CANARY_SHARE", 1.5, "CANARY_SHARE"),
