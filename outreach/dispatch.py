@@ -29,10 +29,11 @@ from outreach.channels.wire import Wire
 from outreach.enums import Suppression
 from outreach.fence import may_send, note_departures
 from outreach.intents import Claimed, Draft, Intent
+from outreach.outages import Outage
 from outreach.pacing import Pacer, pacer_for
 from outreach.recording import Answer, record_answers
 from outreach.rules.pacing import LONGEST_WAIT
-from outreach.rules.retry import CLAIM_LEASE, CRASH_MARGIN
+from outreach.rules.retry import CLAIM_LEASE, CRASH_MARGIN, UNWRITTEN_CODE
 from outreach.rules.stopping import WAITS_ALONE
 from outreach.sending_journal import Departure
 from outreach.statements import plan_for_full_tables, run_statement
@@ -47,7 +48,7 @@ GATHER_SECONDS = 0.005  # answers that come close together are recorded together
 LEISURE_SECONDS = 0.25  # the same, when the operator's contract is what is waited for
 PATIENCE_SECONDS = 0.1
 GIVE_BACK_PAUSES = (0.1, 1, 3, 6)  # seconds: a restart of the database; a worker has 40 to end
-UNWRITTEN = SendResult(SendOutcome.RETRY, error_code="JOURNAL")
+UNWRITTEN = SendResult(SendOutcome.RETRY, error_code=UNWRITTEN_CODE)
 
 
 @dataclass
@@ -112,6 +113,7 @@ class _Run:
         self.gateway: Gateway = gateway_for(channel)
         self.pacers: dict[str, Pacer] = {}
         self.listener = Listener(channel)
+        self.outage = Outage(channel)
         self.report = DispatchReport()
         self.held: set[int] = set()
         self.spoilt: list[int] = []  # their text could not be written: left to their lease, which counts such failures
@@ -123,7 +125,9 @@ class _Run:
     def send_all(self) -> None:
         """The next batch is claimed and written while the last one is on the wire; it is decided when it may leave."""
         more = True
-        while (more or self.drafts or self.on_the_wire) and not self.is_over():
+        if self.outage.is_held:
+            self.report.count_stop("operator_down", 1)
+        while (more or self.drafts or self.on_the_wire) and not (self.is_over() or self.outage.is_held):
             self._send_drafts()
             more = more and (bool(self.drafts) or self._prepare())
             self._record_answers()
@@ -278,6 +282,7 @@ class _Run:
         self._slow_down(results)
         now = self.now
         self.listener.heed(results, now=now)
+        self.outage.hear(results)
         record_answers(answers=[_answer(intent, result) for intent, result in results], now=now)
         reached("6-recorded")
         for _, result in results:

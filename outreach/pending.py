@@ -25,6 +25,7 @@ QUERIES: dict[str, str] = {
         AND t.closes_at > %(now)s + %(time_left)s AND t.expires_at > %(now)s
         AND NOT {FIRST_CONTACTS} AND NOT {FENCE_CLOSED}
         AND NOT {PAUSED_CHANNEL}""",
+    "outage": "SELECT count(*), min(since) FROM outreach_outage",
     "missed": f"""SELECT count(*), min(least(closes_at, expires_at)) FROM outreach_touch
         WHERE status = '{TouchStatus.PLANNED}' AND least(closes_at, expires_at) <= %(now)s""",
     "claimed": f"SELECT count(*), min(status_at) FROM outreach_touch WHERE status = '{TouchStatus.CLAIMED}'",

@@ -50,7 +50,8 @@ UPDATE outreach_attempt o SET looked_up_at = %(now)s
  WHERE o.id = chosen.id AND t.id = o.touch_id AND c.id = t.campaign_id
 RETURNING o.id, o.touch_id, o.uuid, t.channel, t.destination, t.step_id, t.allocataire_id,
           o.intent_at, o.lookup_count, c.allows_resend, o.provider,
-          (SELECT count(*) FROM outreach_attempt tried WHERE tried.touch_id = t.id) AS attempts"""
+          (SELECT count(*) FROM outreach_attempt tried
+            WHERE tried.touch_id = t.id AND tried.status <> '{AttemptStatus.FAILED}') AS attempts"""
 
 # Whose message may be taken for that of an attempt looked up: to the same destination by the same operator, not long
 # before it or later, and without a reference yet. Those that are being sent as well.

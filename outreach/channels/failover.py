@@ -92,6 +92,7 @@ class Providers:
     """Those of one channel."""
 
     def __init__(self, gateways: Sequence[Gateway]) -> None:
+        self._asked = list(gateways)
         # Alone, it serves whatever its state: there is nothing else to go by.
         self._gateways: list[Gateway] = list(gateways)
         if len(gateways) > 1:
@@ -102,6 +103,10 @@ class Providers:
         if len(self._gateways) == 1:
             return self._gateways[0]
         return next((one for one in self._gateways if one.is_ready()), self._gateways[0])
+
+    def is_any_ready(self) -> bool:
+        """Whether one of them could take a message now: each is asked, whatever was heard of it."""
+        return any(one.is_ready() for one in self._asked)
 
     def all(self) -> list[Gateway]:
         return list(self._gateways)

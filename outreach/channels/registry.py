@@ -70,6 +70,11 @@ def gateways_of(channel: str) -> list[Gateway]:
     return _providers_of(channel).all()
 
 
+def is_any_ready(channel: str) -> bool:
+    """Whether one of its operators answers and could take a message now. Nothing is sent by asking."""
+    return _providers_of(channel).is_any_ready()
+
+
 @contextmanager
 def use_gateway(channel: str, *gateways: Gateway) -> Iterator[Gateway]:
     """Serve a channel by other gateways for a while (tests)."""

@@ -1,6 +1,6 @@
 from outreach.models.call import Call, CallAttempt, CallHandover, CallResultImport
 from outreach.models.night import Night, NightStep
-from outreach.models.pace import ProviderPace
+from outreach.models.pace import Outage, ProviderPace
 from outreach.models.provider_event import InboundPoll, MailboxPlace, ProviderEvent
 from outreach.models.regularisation import AMOUNT_FIELDS, Outcome, Regularisation, RegularisationImport
 from outreach.models.reply import Reply
@@ -21,6 +21,7 @@ __all__ = [
     "MailboxPlace",
     "Night",
     "NightStep",
+    "Outage",
     "Outcome",
     "Pause",
     "ProviderEvent",

@@ -1,5 +1,24 @@
 from django.db import models
 
+from campaigns.enums import Channel
+
+
+class Outage(models.Model):
+    """No operator of a channel can be reached: nothing is tried before ``until`` (``outreach.outages``)."""
+
+    channel = models.CharField("canal", max_length=5, primary_key=True, choices=Channel)
+    since = models.DateTimeField("depuis")
+    until = models.DateTimeField("demandé de nouveau le")
+    asked = models.PositiveIntegerField("fois demandé en vain", default=0)
+    error_code = models.CharField("panne", max_length=40)
+
+    class Meta:
+        verbose_name = "panne d’un canal"
+        verbose_name_plural = "pannes des canaux"
+
+    def __str__(self) -> str:
+        return self.channel
+
 
 class ProviderPace(models.Model):
     """How fast one operator is sent to, by all workers and hosts together: its only ledger (``outreach.rules.pacing``).

@@ -22,6 +22,8 @@ STEPS: tuple[Step, ...] = (
     Step("night", "Nuit commencée et non finie", timedelta(hours=2), "run_due_night",
          "Lire son compte rendu ; la relancer par « manage.py night »."),
     Step("due", "Contacts à envoyer, l’heure étant passée", timedelta(minutes=15), "dispatch_due", _SENDER),
+    Step("outage", "Canaux dont aucun opérateur ne répond", timedelta(minutes=2), "dispatch_due",
+         "Vérifier le réseau et l’opérateur : on le rappelle au plus toutes les dix minutes, l’envoi reprend seul."),
     Step("missed", "Contacts dont le créneau est passé", timedelta(minutes=15), "reschedule_missed", _WORKER),
     Step("claimed", "Contacts pris par un expéditeur", timedelta(minutes=5), "release_expired_claims", _WORKER),
     Step("sending", "Contacts donnés à l’opérateur, sans réponse notée", timedelta(minutes=5), "mark_crashed_attempts",

@@ -13,6 +13,7 @@ SILENCE_BEFORE_RESEND = timedelta(minutes=15)
 BETWEEN_LOOKUPS = timedelta(minutes=1)
 CLAIM_LEASE = timedelta(minutes=2)
 GIVEN_BACK_CODE = "PACE"  # decided too long ago when its turn came
+UNWRITTEN_CODE = "JOURNAL"  # decided, and not written down: it did not leave
 SOON_SECONDS = 5  # before what was given back takes its turn again
 LONGEST_PAUSE_SECONDS = 600
 # Mail servers that close, that are busy, or that want us to sign in: nothing about this message.
@@ -48,7 +49,8 @@ def next_pause_end(*, codes: Sequence[str], delays_seconds: Sequence[int], now: 
 
 
 def may_resend(*, allowed: bool, attempts: int, lookups: int, intent_at: datetime, now: datetime) -> bool:
-    """Whether an unconfirmed attempt may be followed by the one re-send that its plan allows."""
+    """Whether an unconfirmed attempt may be followed by the one re-send that its plan allows. ``attempts``: those that
+    may have left."""
     return allowed and attempts == 1 and lookups >= LOOKUPS_BEFORE_RESEND and now - intent_at >= SILENCE_BEFORE_RESEND
 
 
