@@ -28,7 +28,7 @@ SELECT address, CASE WHEN status = '{AttemptStatus.UNDELIVERED}' THEN error_code
   FROM (SELECT t.destination_hash AS address, o.status, o.error_code, o.intent_at,
                row_number() OVER (PARTITION BY t.destination_hash ORDER BY o.intent_at DESC, o.id DESC) AS place
           FROM outreach_touch t JOIN outreach_attempt o ON o.touch_id = t.id
-         WHERE t.destination_hash = ANY(%(addresses)s) AND t.channel = '{Channel.EMAIL}'
+         WHERE t.destination_hash = ANY(%(addresses)s) AND t.destination_hash <> '' AND t.channel = '{Channel.EMAIL}'
            AND o.intent_at > %(since)s) AS tried
  WHERE place <= {REPEATED} ORDER BY address, place"""
 

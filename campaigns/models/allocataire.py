@@ -31,8 +31,9 @@ class Allocataire(models.Model):
     birth_expected_on = models.DateField("naissance attendue le", null=True)
     event_on = models.DateField("événement le", null=True)
 
+    # No index: criteria read the narrow row, and communes never go.
     commune = models.ForeignKey(
-        Commune, models.PROTECT, verbose_name="commune", null=True, db_index=True, related_name="+"
+        Commune, models.PROTECT, verbose_name="commune", null=True, db_index=False, related_name="+"
     )
     housing = models.CharField("logement", max_length=12, choices=Housing, blank=True)
     mail_returned_on = models.DateField("courrier revenu le", null=True)

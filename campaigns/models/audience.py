@@ -53,7 +53,8 @@ class MemberQuerySet(models.QuerySet["Member"]):
 class Member(models.Model):
     """A person of an audience: excluded with the reason, or retained in the arm drawn for her."""
 
-    # References held by the statement that writes them (docs/adr/0014); ``member_once`` begins with the audience.
+    # References held by the statement that writes them (docs/adr/0014). Members of a campaign are found by its
+    # audiences: ``member_once`` begins with them.
     audience = models.ForeignKey(Audience, models.PROTECT, related_name="members", db_constraint=False, db_index=False)
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="members", db_constraint=False, db_index=False)
     allocataire = models.ForeignKey(Allocataire, models.PROTECT, related_name="memberships", db_constraint=False)
@@ -73,7 +74,6 @@ class Member(models.Model):
                 name="member_excluded_or_drawn",
             ),
         ]
-        indexes = [models.Index(fields=["campaign", "allocataire"], name="member_campaign_person")]
 
     def __str__(self) -> str:
         return f"Membre n° {self.pk}"
@@ -82,12 +82,12 @@ class Member(models.Model):
 class ContactFact(models.Model):
     """One contact, planned or made, as cap, theme rule and segments see it. Only ``outreach`` writes it."""
 
-    touch_ref = models.BigIntegerField("contact", unique=True)
+    touch_ref = models.BigIntegerField("contact", primary_key=True)
     # References held by the statement that writes them (docs/adr/0014).
     allocataire = models.ForeignKey(
         Allocataire, models.CASCADE, related_name="contact_facts", db_constraint=False, db_index=False
     )
-    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="+", db_constraint=False)
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
     plan_code = models.CharField("plan", max_length=40)
     theme = models.CharField("thème", max_length=40)
     channel = models.CharField("canal", max_length=5, choices=Channel)
@@ -102,7 +102,13 @@ class ContactFact(models.Model):
         verbose_name_plural = "contacts"
         indexes = [
             models.Index(fields=["allocataire", "at"], name="fact_person_at"),
-            models.Index(fields=["at"], include=["allocataire", "campaign", "state", "is_exempt"], name="fact_at"),
+            # Cap and contact history read nothing but this index.
+            models.Index(
+                fields=["at"],
+                include=["allocataire", "campaign", "is_exempt"],
+                condition=models.Q(state__in=FactState.counted()),
+                name="fact_at",
+            ),
         ]
 
     def __str__(self) -> str:

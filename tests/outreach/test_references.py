@@ -49,10 +49,11 @@ def write_again(table: str, row: int, column: str, value: int) -> None:
     """Take this row away and write it again, referring by ``column`` to something else."""
     if table == "campaigns_member":
         Touch.objects.all().delete()
+    key = "touch_ref" if table == "campaigns_contactfact" else "id"
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"CREATE TEMPORARY TABLE copy ON COMMIT DROP AS SELECT * FROM {table} WHERE id = %s", [row])
+        cursor.execute(f"CREATE TEMPORARY TABLE copy ON COMMIT DROP AS SELECT * FROM {table} WHERE {key} = %s", [row])
         cursor.execute(f"UPDATE copy SET {column} = %s", [value])
-        cursor.execute(f"DELETE FROM {table} WHERE id = %s", [row])
+        cursor.execute(f"DELETE FROM {table} WHERE {key} = %s", [row])
         cursor.execute(f"INSERT INTO {table} SELECT * FROM copy")
 
 
