@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("campaigns", "0017_fewer_indexes"),
-        ("outreach", "0014_call_refusals"),
+        ("outreach", "0015_outage"),
     ]
 
     operations = [
