@@ -36,7 +36,9 @@ from django.db import connection, transaction
 
 from benchmarks.people import make_contacts, make_people, make_refusals
 from campaigns.audiences import freeze_audience
-from campaigns.models import Allocataire, Audience, ContactFact, Member, SelectionRow
+from campaigns.candidates_sql import CREATE
+from campaigns.models import Allocataire, Audience, Campaign, ContactFact, Member, SelectionRow
+from campaigns.models.planner import give_room
 from campaigns.population_import import import_population
 from campaigns.pressure_report import read_pressure
 from campaigns.segment_preview import preview_segment
@@ -133,15 +135,23 @@ def preview(criteria: dict[str, Any]) -> None:
 
 def measure_freeze(figures: Figures) -> None:
     """A new campaign each time: whoever is in its audiences is not drawn again. What planning reserves is undone."""
-    figures.setdefault("count of the frozen segment", []).append(timed(lambda: count_matching(LARGE, today=TODAY)))
     campaign = make_running_campaign(
         expected_size=count_matching(LARGE, today=TODAY), segment=make_segment(LARGE), control_share="0.100"
     )
+    selected = read_selection(campaign)
     frozen: list[Audience | None] = []
-    figures.setdefault("freeze of it", []).append(
-        timed(lambda: frozen.append(freeze_audience(campaign=campaign, night_on=TODAY, now=NOW)))
-    )
-    audience = frozen[0]
+
+    def freeze() -> None:
+        frozen.append(freeze_audience(campaign=campaign, night_on=TODAY, now=NOW))
+
+    with undone():
+        give_room()
+        figures.setdefault("count of whom it keeps", []).append(timed(lambda: count_kept(selected)))
+    with undone(), connection.cursor() as cursor:
+        cursor.execute(BARE_MEMBERS)
+        figures.setdefault("freeze in a table without index", []).append(timed(freeze))
+    figures.setdefault("freeze", []).append(timed(freeze))
+    audience = frozen[-1]
     assert audience
     with undone():
         figures.setdefault("bulk_create of the same members", []).append(timed(lambda: create_again(audience)))
@@ -149,6 +159,38 @@ def measure_freeze(figures: Figures) -> None:
         figures.setdefault("planning of it", []).append(timed(lambda: plan_wave(audience=audience, now=NOW)))
     with connection.cursor() as cursor:
         cursor.execute("VACUUM campaigns_member, campaigns_contactfact, outreach_touch")
+
+
+# Neither index nor trigger; what refers to the keys stays for the end of the transaction, which never comes.
+BARE_MEMBERS = """
+ALTER TABLE campaigns_member DISABLE TRIGGER USER, DROP CONSTRAINT member_once,
+      DROP CONSTRAINT campaigns_member_pkey CASCADE;
+DO $$ DECLARE name text; BEGIN
+    FOR name IN SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 'campaigns_member'::regclass LOOP
+        EXECUTE 'DROP INDEX ' || name;
+    END LOOP;
+END $$
+"""
+
+
+def read_selection(campaign: Campaign) -> tuple[str, Any]:
+    """The query by which a freeze chooses, reasons of exclusion included, and its values."""
+    seen: list[tuple[str, Any]] = []
+
+    def see(execute: Callable[..., Any], statement: str, values: Any, *more: Any) -> Any:
+        if statement.startswith(CREATE):
+            seen.append((statement.removeprefix(CREATE), values))
+        return execute(statement, values, *more)
+
+    with undone(), connection.execute_wrapper(see):
+        freeze_audience(campaign=campaign, night_on=TODAY, now=NOW)
+    return seen[0]
+
+
+def count_kept(selected: tuple[str, Any]) -> None:
+    query, values = selected
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({query}) AS candidate WHERE exclusion = ''", values)
 
 
 def create_again(audience: Audience) -> None:
@@ -186,8 +228,9 @@ ANCHORS = {
     "five criteria, not contacted for 180 days": "five criteria",
     "preview of the five criteria": "five criteria",
     "preview of everybody": "count(*) of the narrow row",
-    "freeze of it": "count of the frozen segment",
-    "bulk_create of the same members": "freeze of it",
+    "freeze": "count of whom it keeps",
+    "freeze in a table without index": "freeze",
+    "bulk_create of the same members": "freeze",
 }
 
 
