@@ -23,14 +23,14 @@ from outreach.rules.bilan_facts import (
 # did in any of her windows is kept beside what she did in the first.
 _PERSON = """
 WITH membership AS (
-    SELECT m.id, m.allocataire_id, m.campaign_id, m.exclusion, m.arm, a.night_on, o.*
+    SELECT m.id, m.allocataire_id, m.campaign_id, m.exclusion, m.arm, a.night_on, a.shares::text AS draw, o.*
       FROM campaigns_member m
       JOIN campaigns_audience a ON a.id = m.audience_id AND a.superseded_at IS NULL
       LEFT JOIN outreach_outcome o ON o.member_id = m.id
      WHERE a.campaign_id = ANY(%(campaigns)s)
 ), person AS (
     SELECT DISTINCT ON (allocataire_id)
-           allocataire_id, campaign_id, exclusion, arm, night_on, member_id IS NOT NULL AS is_attributed,
+           allocataire_id, campaign_id, draw, exclusion, arm, night_on, member_id IS NOT NULL AS is_attributed,
            consulted_on, filed_on, settled_on, amount_monthly, amount_arrears, amount_overpayment,
            bool_or(contacted_at IS NOT NULL) OVER everywhere AS is_contacted,
            bool_or(delivered_at IS NOT NULL) OVER everywhere AS is_delivered,
@@ -48,7 +48,7 @@ WITH membership AS (
 """
 
 _GROUPS = """
-SELECT campaign_id, exclusion, arm, count(*),
+SELECT campaign_id, draw, exclusion, arm, count(*),
        count(*) FILTER (WHERE is_attributed),
        count(*) FILTER (WHERE is_contacted),
        count(*) FILTER (WHERE is_delivered),
@@ -60,7 +60,7 @@ SELECT campaign_id, exclusion, arm, count(*),
        count(*) FILTER (WHERE is_contacted AND has_settled),
        count(consulted_on), count(filed_on), count(settled_on),
        count(*) FILTER (WHERE is_shared)
-  FROM person GROUP BY campaign_id, exclusion, arm ORDER BY campaign_id, exclusion, arm
+  FROM person GROUP BY campaign_id, draw, exclusion, arm ORDER BY campaign_id, draw, exclusion, arm
 """
 
 _FIRST_DAY = {
@@ -75,14 +75,14 @@ _DONE = {
 }
 
 _AMOUNTS = """
-SELECT campaign_id, v.nature, arm, v.any_amount, v.first_amount
+SELECT campaign_id, draw, v.nature, arm, v.any_amount, v.first_amount
   FROM person
  CROSS JOIN LATERAL (VALUES
        (%(monthly)s, any_monthly, amount_monthly),
        (%(arrears)s, any_arrears, amount_arrears),
        (%(overpayment)s, any_overpayment, amount_overpayment)) v (nature, any_amount, first_amount)
  WHERE exclusion = '' AND v.any_amount IS NOT NULL
- ORDER BY v.nature, campaign_id, arm, v.any_amount, v.first_amount
+ ORDER BY v.nature, campaign_id, draw, arm, v.any_amount, v.first_amount
 """
 
 _ADDRESSES = """
@@ -171,8 +171,8 @@ def read_places(campaigns: Sequence[int], stage: str, knowing: Sequence[int]) ->
 
 def read_amounts(campaigns: Sequence[int]) -> list[Amount]:
     return [
-        Amount(campaign, nature, arm, float(value), None if first is None else float(first))
-        for campaign, nature, arm, value, first in _rows(_PERSON + _AMOUNTS, campaigns)
+        Amount(campaign, draw, nature, arm, float(value), None if first is None else float(first))
+        for campaign, draw, nature, arm, value, first in _rows(_PERSON + _AMOUNTS, campaigns)
     ]
 
 

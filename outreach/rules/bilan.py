@@ -28,8 +28,9 @@ DEFINITIONS = {
     "INTERVAL": "Intervalle de confiance à 95 % : Wilson pour un taux, Newcombe (méthode 10) pour une différence.",
     "EFFECT": (
         "Différence de taux entre les personnes à contacter et les témoins, telles que tirées au sort, quoi qu’il soit "
-        "advenu ensuite (intention de traiter), dans la fenêtre de la première appartenance. Sur plusieurs campagnes : "
-        "différence de Mantel-Haenszel, chaque campagne étant comparée à ses propres témoins."
+        "advenu ensuite (intention de traiter), dans la fenêtre de la première appartenance. Sur plusieurs campagnes, "
+        "ou quand les parts du tirage ont changé d’une vague à l’autre : différence de Mantel-Haenszel, chacune étant "
+        "comparée à ses propres témoins."
     ),
     "NUMBER_NEEDED": (
         "Personnes à contacter pour un résultat de plus (1 / effet) ; non concluant si l’effet peut être nul."
@@ -38,8 +39,8 @@ DEFINITIONS = {
     "EUROS": (
         "Les montants mensuels, les rappels et les indus ne s’additionnent jamais entre eux. L’estimation est la "
         "différence de moyenne par personne tirée (les personnes sans montant comptent pour 0), multipliée par le "
-        "nombre de personnes à contacter ; sur plusieurs campagnes, la somme de ces produits pour celles qui ont des "
-        "témoins. Son intervalle est obtenu par rééchantillonnage."
+        "nombre de personnes à contacter ; sur plusieurs campagnes, la somme de ces produits pour les vagues qui ont "
+        "des témoins. Son intervalle est obtenu par rééchantillonnage."
     ),
     "CURVE": "Part cumulée des personnes d’un bras, par nombre de jours depuis la nuit du lancement de leur vague.",
     "REACH": "Adresses d’après le fichier d’aujourd’hui ; contacts d’après le registre des envois et des appels.",

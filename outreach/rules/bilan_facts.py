@@ -11,9 +11,10 @@ STAGES = (OutcomeStage.CONSULTED.value, OutcomeStage.FILED.value, OutcomeStage.S
 
 @dataclass(frozen=True)
 class Group:
-    """People counted under one campaign (their first), with the same exclusion or the same arm."""
+    """People counted under one campaign (their first), drawn with the same shares, with the same exclusion or arm."""
 
     campaign: int
+    draw: str
     exclusion: str
     arm: str
     people: int
@@ -76,6 +77,7 @@ class Amount:
     """Euros of a person; ``first``: in the window of her first membership."""
 
     campaign: int
+    draw: str
     nature: str
     arm: str
     value: float
@@ -159,6 +161,12 @@ class CampaignFacts:
 
     def expects(self, nature: str) -> bool:
         return any(feed.nature == nature for feed in self.feeds)
+
+    @property
+    def draws(self) -> list["CampaignFacts"]:
+        """The same, once for each set of shares with which its waves were drawn: arms compare within one only."""
+        draws = sorted({group.draw for group in self.groups if group.is_retained})
+        return [replace(self, groups=tuple(g for g in self.groups if g.draw == draw)) for draw in draws]
 
     def drawn(self, *, is_control: bool) -> int:
         """People drawn as témoins, or to be contacted."""

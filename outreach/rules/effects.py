@@ -31,17 +31,17 @@ def effects_of(facts: Facts) -> tuple[Effect, ...]:
 
 
 def _effect(facts: Facts, stage: str) -> Effect | None:
-    compared = [c for c in facts.knowing(stage) if _sample(c, stage, True).size and _sample(c, stage, False).size]
+    compared = {c.name: strata for c in facts.knowing(stage) if (strata := _strata(c, stage))}
     if not compared:
         return None
-    treated = _sum(_sample(c, stage, False) for c in compared)
-    control = _sum(_sample(c, stage, True) for c in compared)
+    pairs = [pair for strata in compared.values() for pair in strata]
+    treated, control = _totals(pairs)
     difference, interval = treated.rate - control.rate, newcombe(treated, control)
     p, p_heterogeneity, method = p_value(treated, control), None, "Newcombe"
-    pooled = mantel_haenszel((_sample(c, stage, False), _sample(c, stage, True)) for c in compared)
-    if pooled and len(compared) > 1:
+    pooled = mantel_haenszel(pairs)
+    if pooled and len(pairs) > 1:
         difference, interval, method = pooled.difference, pooled.interval, "Mantel-Haenszel"
-        p, p_heterogeneity = pooled.p_value, pooled.p_heterogeneity
+        p, p_heterogeneity = pooled.p_value, pooled.p_heterogeneity if len(compared) > 1 else None
     needed = number_needed(difference, interval)
     return Effect(
         stage=stage,
@@ -53,7 +53,7 @@ def _effect(facts: Facts, stage: str) -> Effect | None:
         p_value=p,
         number_needed=needed,
         method=method,
-        strata=tuple(_stratum(c, stage) for c in compared) if len(compared) > 1 else (),
+        strata=tuple(_stratum(name, strata) for name, strata in compared.items()) if len(compared) > 1 else (),
         p_heterogeneity=p_heterogeneity,
         text=_effect_text(difference, interval, needed),
     )
@@ -76,29 +76,40 @@ def _sample(campaign: CampaignFacts, stage: str, is_control: bool) -> Sample:
     return Sample(sum(g.did_first(stage) for g in groups), sum(g.people for g in groups))
 
 
+def _strata(campaign: CampaignFacts, stage: str) -> list[tuple[Sample, Sample]]:
+    """(treated, témoins) of each of its draws that has both."""
+    pairs = [(_sample(draw, stage, False), _sample(draw, stage, True)) for draw in campaign.draws]
+    return [(treated, control) for treated, control in pairs if treated.size and control.size]
+
+
+def _totals(pairs: Sequence[tuple[Sample, Sample]]) -> tuple[Sample, Sample]:
+    return _sum(treated for treated, _ in pairs), _sum(control for _, control in pairs)
+
+
 def _sum(samples: Iterable[Sample]) -> Sample:
     kept = list(samples)
     return Sample(sum(s.count for s in kept), sum(s.size for s in kept))
 
 
-def _stratum(campaign: CampaignFacts, stage: str) -> Stratum:
-    treated, control = _sample(campaign, stage, False), _sample(campaign, stage, True)
+def _stratum(label: str, pairs: Sequence[tuple[Sample, Sample]]) -> Stratum:
+    treated, control = _totals(pairs)
+    difference, interval, _p = _compare(pairs)
     return Stratum(
-        label=campaign.name,
+        label=label,
         treated=rate_of(treated.count, treated.size),
         control=rate_of(control.count, control.size),
-        difference=treated.rate - control.rate,
-        interval=newcombe(treated, control),
+        difference=difference,
+        interval=interval,
     )
 
 
 def comparisons_of(facts: Facts) -> tuple[Comparison, ...]:
     """Each contact arm against the témoins, then the contact arms between themselves, on the principal stage.
 
-    Over a programme: in the campaigns that have both arms, each compared with itself.
+    Over a programme: in the campaigns, and the draws of each, that have both arms, each compared with itself.
     """
     labels = {**facts.arms, CONTROL_ARM: "Témoins"}
-    contact = [code for code in facts.arms if any(_arm_sample(c, facts, code).size for c in _knowing(facts))]
+    contact = [code for code in facts.arms if any(_arm_sample(c, facts, code).size for c in _draws(facts))]
     if len(contact) < 2:
         return ()
     pairs = [(code, CONTROL_ARM) for code in contact] + list(combinations(contact, 2))
@@ -123,7 +134,7 @@ def _comparison(
 
 
 def _compare(strata: Sequence[tuple[Sample, Sample]]) -> tuple[float, Interval | None, float | None]:
-    """Difference, interval and p value; Mantel-Haenszel's over several campaigns."""
+    """Difference, interval and p value; Mantel-Haenszel's over several campaigns or draws."""
     pooled = mantel_haenszel(strata) if len(strata) > 1 else None
     if pooled:
         return pooled.difference, pooled.interval, pooled.p_value
@@ -131,12 +142,12 @@ def _compare(strata: Sequence[tuple[Sample, Sample]]) -> tuple[float, Interval |
     return first.rate - second.rate, newcombe(first, second), p_value(first, second)
 
 
-def _knowing(facts: Facts) -> tuple[CampaignFacts, ...]:
-    return facts.knowing(facts.principal_stage)
+def _draws(facts: Facts) -> list[CampaignFacts]:
+    return [draw for campaign in facts.knowing(facts.principal_stage) for draw in campaign.draws]
 
 
 def _arm_strata(facts: Facts, first: str, second: str) -> list[tuple[Sample, Sample]]:
-    pairs = [(_arm_sample(c, facts, first), _arm_sample(c, facts, second)) for c in _knowing(facts)]
+    pairs = [(_arm_sample(c, facts, first), _arm_sample(c, facts, second)) for c in _draws(facts)]
     return [(one, two) for one, two in pairs if one.size and two.size]
 
 
@@ -180,24 +191,27 @@ def _euros(facts: Facts, nature: str) -> Euros:
 
 
 def _amount_strata(facts: Facts, nature: str) -> list[tuple[Amounts, Amounts]]:
-    """(treated, témoins) of each campaign that can show such an amount and has both: each is compared with itself."""
+    """(treated, témoins) of each campaign that can show such an amount, by draw: each that has both, with itself."""
     received = {a.campaign for a in facts.amounts if a.nature == nature}
+    able = [c for c in facts.campaigns if c.pk in received or c.expects(nature)]
     return [
-        (_drawn(facts, nature, campaign, is_control=False), _drawn(facts, nature, campaign, is_control=True))
-        for campaign in facts.campaigns
-        if (campaign.pk in received or campaign.expects(nature))
-        and campaign.drawn(is_control=True)
-        and campaign.drawn(is_control=False)
+        (_drawn(facts, nature, draw, is_control=False), _drawn(facts, nature, draw, is_control=True))
+        for campaign in able
+        for draw in campaign.draws
+        if draw.drawn(is_control=True) and draw.drawn(is_control=False)
     ]
 
 
-def _drawn(facts: Facts, nature: str, campaign: CampaignFacts, *, is_control: bool) -> Amounts:
+def _drawn(facts: Facts, nature: str, draw: CampaignFacts, *, is_control: bool) -> Amounts:
+    names = {group.draw for group in draw.groups}
     values = [
         a.first
         for a in facts.amounts
-        if (a.campaign, a.nature, a.arm == CONTROL_ARM) == (campaign.pk, nature, is_control) and a.first is not None
+        if (a.campaign, a.nature, a.arm == CONTROL_ARM) == (draw.pk, nature, is_control)
+        and a.draw in names
+        and a.first is not None
     ]
-    return Amounts(values, campaign.drawn(is_control=is_control))
+    return Amounts(values, draw.drawn(is_control=is_control))
 
 
 def _euros_text(
@@ -220,7 +234,7 @@ def _euros_text(
         return f"{text}. Montants observés, sans témoins pour dire ce que la campagne a changé."
     whom = "les personnes à contacter"
     if is_partial:
-        whom = f"les {figures.write_count(persons)} personnes à contacter des campagnes qui ont des témoins"
+        whom = f"les {figures.write_count(persons)} personnes à contacter des vagues qui ont des témoins"
     text += f". Effet estimé : {figures.write_euros(difference * persons)}{unit} pour {whom}"
     if interval is None:
         return f"{text} ; trop peu de montants pour un intervalle."
