@@ -28,7 +28,7 @@ from campaigns.population_differences import keep_differences
 from campaigns.rules.nir import holds_nir
 from campaigns.rules.population_columns import InvalidHeader, InvalidLine, map_header
 from campaigns.rules.population_lines import Block, BlockParser
-from campaigns.rules.population_values import InvalidValue, parse_matricule
+from campaigns.rules.population_values import InvalidValue, matricule_of_width
 from campaigns.workbooks import UnreadableWorkbook, readable_as_csv
 
 logger = logging.getLogger(__name__)
@@ -241,7 +241,7 @@ def _rejected_line(record: PopulationImport, line: int, refusal: InvalidLine) ->
 def _remember_refused(matricule: str, reading: _Reading) -> None:
     """A person whose line is refused is still in the extract: her file must not be closed as absent."""
     try:
-        reading.refused_matricules.append(parse_matricule(matricule))
+        reading.refused_matricules.append(matricule_of_width(reading.matricule_width)(matricule))
     except InvalidValue:
         reading.unidentified += 1
 

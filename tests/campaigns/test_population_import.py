@@ -160,6 +160,20 @@ def test_full_extract_closes_who_is_absent_and_reopens_who_is_back(tmp_path: Pat
     assert (done.closed_count, done.changes) == (1, {"nom": 1, "dossier clos le": 1} | done.changes)
 
 
+@pytest.mark.parametrize("damaged", ["123", "1.23E2", " 0000123"])
+def test_a_refused_line_whose_matricule_a_spreadsheet_damaged_closes_nobody(tmp_path: Path, damaged: str) -> None:
+    """She is in the extract: her line is refused for something else, and her matricule is still hers."""
+    known = [line(matricule="0000123"), line(matricule="0000456")]
+    load(tmp_path, "\n".join([HEADER, *known]))
+    wrong = line(matricule=damaged, date_naissance="32/01/1990")
+    done = load(
+        tmp_path, "\n".join([HEADER, wrong, known[1]]), is_full_extract=True, accept_rejections=True,
+        accept_closures=True,
+    )  # fmt: skip
+    assert (done.rejected_count, done.closed_count) == (1, 0)
+    assert not Allocataire.objects.exclude(closed_on=None).exists()
+
+
 def test_full_extract_closes_nobody_when_somebody_is_unreadable(tmp_path: Path) -> None:
     person = make_allocataire()
     done = load(tmp_path, f"{HEADER}\n{LINE}\nx;y\n", is_full_extract=True, accept_rejections=True)
