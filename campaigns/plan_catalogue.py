@@ -1,7 +1,7 @@
 """Plans as data: shipped with the product, exported and imported as one file, compared before anything is written."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -124,6 +124,7 @@ def import_plans(data: Mapping[str, Any]) -> PlanImportReport:
     """
     with transaction.atomic():
         _refuse_if_wrong(data)
+        _refuse_conflicts(data)
         _store_shared(RegularisationKind, data["kinds"])
         _store_shared(ExtraAttribute, data["attributes"])
         return _store_all(data["plans"], keeps_local=False)
@@ -136,6 +137,28 @@ def _refuse_if_wrong(data: Mapping[str, Any]) -> None:
         errors = check_plans(data["plans"], Known(_catalogue_with(data["attributes"]), kinds, ANCHORS))
     if errors:
         raise PlanFileRefused(errors)
+
+
+def _refuse_conflicts(data: Mapping[str, Any]) -> None:
+    conflicts = [
+        *_find_conflicts("kinds", data["kinds"], RegularisationKind, ("stage", "nature")),
+        *_find_conflicts("attributes", data["attributes"], ExtraAttribute, ("type",)),
+    ]
+    if conflicts:
+        raise PlanFileRefused(conflicts)
+
+
+def _find_conflicts(name: str, rows: list[Any], model: Any, keys: Iterable[str]) -> Iterator[str]:
+    """What is known here under the same code and means something else: bilans and segments rely on it."""
+    known = model.objects.in_bulk()
+    for position, row in enumerate(rows, start=1):
+        here = known.get(row["code"])
+        for key in keys:
+            if here and getattr(here, key) != row[key]:
+                yield (
+                    f"Clé « {name}[{position}].{key} » : « {here.label} » existe ici avec une autre valeur, dont des "
+                    "bilans ou des segments dépendent. Changez le code dans le fichier, ou la valeur dans les réglages."
+                )
 
 
 def _catalogue_with(attributes: Iterable[Mapping[str, Any]]) -> Catalogue:
@@ -156,10 +179,14 @@ def _create_missing(data: Mapping[str, Any]) -> None:
 
 
 def _store_shared(model: Any, rows: Iterable[Mapping[str, Any]]) -> None:
+    """A protection of here stays: the age limit of a feed, what is said to be sensitive."""
     stored = {row["code"]: row for row in model.objects.values()}
     for row in rows:
-        if stored.get(row["code"]) != row:
-            model.objects.update_or_create(code=row["code"], defaults={k: v for k, v in row.items() if k != "code"})
+        here = stored.get(row["code"], {})
+        kept = {key: here[key] for key in ("feed_max_age_days", "is_sensitive") if here.get(key)}
+        if here != {**row, **kept}:
+            values = {key: value for key, value in {**row, **kept}.items() if key != "code"}
+            model.objects.update_or_create(code=row["code"], defaults=values)
 
 
 def _store_all(plans: Iterable[dict[str, Any]], *, keeps_local: bool) -> PlanImportReport:

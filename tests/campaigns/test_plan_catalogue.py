@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from campaigns.enums import Channel
-from campaigns.models import Plan, PlanStep, RegularisationKind
+from campaigns.models import ExtraAttribute, Plan, PlanStep, RegularisationKind
 from campaigns.plan_catalogue import (
     PlanFileRefused,
     export_plans,
@@ -215,3 +215,55 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target.write_text("[]")
     with pytest.raises(CommandError, match="pas un fichier de plans"):
         call_command("import_plans", str(target))
+
+
+@pytest.mark.django_db
+def test_a_file_of_elsewhere_lowers_no_protection_of_here() -> None:
+    """Campaigns under way rely on them: a feed's age limit, what is said to be sensitive."""
+    load_shipped_plans()
+    kind = RegularisationKind.objects.exclude(feed_max_age_days=None).earliest("pk")
+    attribute = ExtraAttribute.objects.create(code="suivi", label="Suivi", is_sensitive=True)
+    data = export_plans(Plan.objects.filter(expected_kinds=kind)[:1])
+    (theirs,) = [row for row in data["kinds"] if row["code"] == kind.pk]
+    theirs |= {"feed_max_age_days": None, "label": "Autrement dit"}
+    data["attributes"] = [
+        {"code": "suivi", "label": "Suivi social", "type": attribute.type, "origin": "", "is_sensitive": False}
+    ]
+    import_plans(data)
+    limit = kind.feed_max_age_days
+    kind.refresh_from_db()
+    attribute.refresh_from_db()
+    assert (kind.label, kind.feed_max_age_days) == ("Autrement dit", limit)
+    assert (attribute.label, attribute.is_sensitive) == ("Suivi social", True)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("shared", "key", "value", "said"),
+    [
+        ("kinds", "stage", "CONSULTATION", "clé « kinds[1].stage »"),
+        ("kinds", "nature", "INDU", "clé « kinds[1].nature »"),
+        ("attributes", "type", "NOMBRE", "clé « attributes[1].type »"),
+    ],
+)
+def test_a_file_of_elsewhere_does_not_change_what_bilans_and_segments_mean(
+    shared: str, key: str, value: str, said: str
+) -> None:
+    RegularisationKind.objects.create(code="fait", label="Fait", stage="ABOUTI", nature="MENSUEL")
+    ExtraAttribute.objects.create(code="suivi", label="Suivi")
+    data: dict[str, Any] = {
+        "format": "aller-vers/plans",
+        "format_version": 1,
+        "kinds": [
+            {"code": "fait", "label": "Fait", "stage": "ABOUTI", "nature": "MENSUEL", "feed_max_age_days": None}
+        ],
+        "attributes": [
+            {"code": "suivi", "label": "Suivi", "type": "TEXTE", "origin": "", "is_sensitive": False}
+        ],
+        "plans": [],
+    }  # fmt: skip
+    assert import_plans(data).written == 0
+    data[shared][0][key] = value
+    with pytest.raises(PlanFileRefused) as refusal:
+        import_plans(data)
+    assert said[1:] in str(refusal.value)
