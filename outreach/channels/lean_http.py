@@ -8,8 +8,10 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from urllib.parse import urlsplit
 
@@ -28,6 +30,10 @@ class TooLate(Exception):
 
 class BrokenAnswer(Exception):
     """What came back is no whole answer: the request may have been taken."""
+
+
+class _Unfinished(Exception):
+    """The rest of an answer has not arrived yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +65,79 @@ class LeanPool:
         once something may have been said.
         """
         deadline = time.monotonic() + self._deadline_seconds
-        connection = self._take(deadline)
+        connection = self._take(deadline) or self._open(deadline)
         if time.monotonic() > leave_by:
-            self._idle.append((connection, time.monotonic()))
+            self._keep(connection)
             raise TooLate
         try:
-            request = f"POST {self.prefix}{path} HTTP/1.1\r\nHost: {self.host}\r\nContent-Length: {len(body)}\r\n"
-            connection.sendall(request.encode("ascii") + head + b"\r\n" + body)
-            answer, may_be_kept = _read_answer(connection, deadline)
+            connection.sendall(self._request(path, head, body))
+            answer, may_be_kept = _read_answer(_Reader(partial(_receive, connection, deadline)))
         except BaseException:
             connection.close()
             raise
-        if may_be_kept:
-            self._idle.append((connection, time.monotonic()))
-        else:
-            connection.close()
+        self._end(connection, may_be_kept)
         return answer
 
-    def _take(self, deadline: float) -> socket.socket:
-        """The connection used last, if its other end still listens; else a new one."""
+    def post_together(
+        self, path: str, head: bytes, asked: Iterable[tuple[bytes, float]]
+    ) -> Iterator[tuple[int, HttpAnswer | Exception | None]]:
+        """Several requests by one thread: the place of each and what ``post`` returns or raises, as answers come.
+
+        On kept connections only, one each: None for a request that finds none, of which nothing is said.
+        ``asked``: bodies, each with its ``leave_by``.
+        """
+        deadline = time.monotonic() + self._deadline_seconds
+        said: dict[int, _Exchange] = {}
+        try:
+            for place, (body, leave_by) in enumerate(asked):
+                connection = self._take(deadline)
+                if connection is None:
+                    yield place, None
+                elif time.monotonic() > leave_by:
+                    self._keep(connection)
+                    yield place, TooLate()
+                else:
+                    said[connection.fileno()] = _Exchange(place, connection)
+                    with suppress(OSError):  # to be heard as well
+                        connection.sendall(self._request(path, head, body))
+            yield from self._hear(said, deadline)
+        finally:
+            for one in said.values():
+                one.connection.close()
+
+    def _hear(self, said: dict[int, "_Exchange"], deadline: float) -> Iterator[tuple[int, HttpAnswer | Exception]]:
+        """Whoever answers slowly keeps no other waiting. What got no answer in time is left in ``said``."""
+        poll = select.poll()
+        for number in said:
+            poll.register(number, select.POLLIN)
+        while said:
+            for number, _ in poll.poll(max(deadline - time.monotonic(), 0) * 1000):
+                answer, may_be_kept = said[number].read()
+                if answer is None:
+                    continue
+                poll.unregister(number)
+                one = said.pop(number)
+                self._end(one.connection, may_be_kept)
+                yield one.place, answer
+            if time.monotonic() >= deadline:
+                yield from ((one.place, TimeoutError("deadline passed")) for one in said.values())
+                return
+
+    def _request(self, path: str, head: bytes, body: bytes) -> bytes:
+        request = f"POST {self.prefix}{path} HTTP/1.1\r\nHost: {self.host}\r\nContent-Length: {len(body)}\r\n"
+        return request.encode("ascii") + head + b"\r\n" + body
+
+    def _keep(self, connection: socket.socket) -> None:
+        self._idle.append((connection, time.monotonic()))
+
+    def _end(self, connection: socket.socket, may_be_kept: bool) -> None:
+        if may_be_kept:
+            self._keep(connection)
+        else:
+            connection.close()
+
+    def _take(self, deadline: float) -> socket.socket | None:
+        """Of the connections that are kept, the one used last whose other end still listens."""
         while self._idle:
             try:
                 connection, since = self._idle.pop()
@@ -87,7 +147,7 @@ class LeanPool:
                 connection.settimeout(max(deadline - time.monotonic(), 0.001))
                 return connection
             connection.close()
-        return self._open(deadline)
+        return None
 
     def _open(self, deadline: float) -> socket.socket:
         try:
@@ -116,13 +176,18 @@ def _has_spoken(connection: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
-class _Reader:
-    """What has arrived on a connection, read until an instant: slow drips do not push it back."""
+def _receive(connection: socket.socket, deadline: float) -> bytes:
+    """Slow drips do not push the deadline back."""
+    connection.settimeout(_remaining(deadline))
+    return connection.recv(READ_SIZE)
 
-    def __init__(self, connection: socket.socket, deadline: float) -> None:
-        self._connection, self._deadline = connection, deadline
-        self._held = b""
-        self._total = 0
+
+class _Reader:
+    """What has arrived on a connection, ``held``, and what ``read`` brings after it: nothing when it has ended."""
+
+    def __init__(self, read: Callable[[], bytes], held: bytes = b"") -> None:
+        self._read, self._held = read, held
+        self._total = len(held)
 
     def until(self, mark: bytes) -> bytes:
         """What comes before ``mark``, which is eaten."""
@@ -149,17 +214,42 @@ class _Reader:
         return not self._held
 
     def _more(self) -> None:
-        self._connection.settimeout(_remaining(self._deadline))
-        read = self._connection.recv(READ_SIZE)
+        read = self._read() if self._total <= MOST_BYTES else b""
         self._total += len(read)
-        if not read or self._total > MOST_BYTES:
+        if not read:
             raise BrokenAnswer("the answer ends too soon, or never")
         self._held += read
 
 
-def _read_answer(connection: socket.socket, deadline: float) -> tuple[HttpAnswer, bool]:
+@dataclass(slots=True)
+class _Exchange:
+    """A request that was said among others, and what came back so far."""
+
+    place: int
+    connection: socket.socket
+    held: bytes = b""
+
+    def read(self) -> tuple[HttpAnswer | Exception | None, bool]:
+        """What has arrived: the answer, what is wrong with it, or None when more is to come. See ``_read_answer``."""
+        try:
+            self.connection.settimeout(0)
+            received = self.connection.recv(READ_SIZE)
+            self.held += received
+            return _read_answer(_Reader(partial(_wait_for_more, has_ended=not received), self.held))
+        except (_Unfinished, BlockingIOError, ssl.SSLWantReadError):
+            return None, True
+        except (BrokenAnswer, OSError) as trouble:
+            return trouble, False
+
+
+def _wait_for_more(*, has_ended: bool) -> bytes:
+    if has_ended:
+        return b""
+    raise _Unfinished
+
+
+def _read_answer(reader: _Reader) -> tuple[HttpAnswer, bool]:
     """The answer, and whether the connection may serve again."""
-    reader = _Reader(connection, deadline)
     status, headers, version = 100, {}, ""
     while 100 <= status < 200:
         first, *lines = reader.until(b"\r\n\r\n").decode("latin-1").split("\r\n")

@@ -1,9 +1,9 @@
 """What a gateway is: it takes one message, calls one operator, and answers with data. It knows no model."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from outreach.enums import AttemptStatus
@@ -136,3 +136,13 @@ class Gateway(Protocol):
 
     def is_ready(self) -> bool:
         """Whether the operator answers us and could take a message now. Nothing is sent by asking."""
+
+
+@runtime_checkable
+class SendsTogether(Protocol):
+    """A gateway by which one thread may carry several messages at once: a thread for each costs twice as much."""
+
+    def send_together(self, messages: Sequence[OutgoingMessage]) -> Iterator[tuple[OutgoingMessage, SendResult | None]]:
+        """As ``Gateway.send`` for each, in the order of the answers. None: no connection is open for that one, of which
+        nothing was said; it has to be sent alone.
+        """

@@ -1,6 +1,6 @@
 """SMS through Twilio's API: Twilio itself in production, the operator simulator everywhere else."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -11,16 +11,13 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from outreach.channels.lean_http import BrokenAnswer, NotConnected, TooLate
 from outreach.channels.ports import (
-    GIVEN_BACK,
     FoundMessage,
     InboundMessage,
     InboundResult,
     Known,
     LookUpResult,
     OutgoingMessage,
-    SendOutcome,
     SendResult,
     nothing_known,
 )
@@ -92,15 +89,12 @@ class TwilioGateway:
 
     def send(self, message: OutgoingMessage) -> SendResult:
         """Create the message at the operator's, once. See ``Gateway.send``."""
-        try:
-            fields = {"To": message.destination, **self._fields(message)}
-            return self._line.create(fields, leave_by=message.leave_by)
-        except TooLate:
-            return GIVEN_BACK
-        except NotConnected as trouble:
-            return SendResult(SendOutcome.RETRY, error_code=str(trouble), is_alert=True)
-        except (BrokenAnswer, OSError) as trouble:
-            return SendResult(SendOutcome.UNKNOWN, error_code=type(trouble).__name__)
+        return self._line.create(self._fields(message), leave_by=message.leave_by)
+
+    def send_together(self, messages: Sequence[OutgoingMessage]) -> Iterator[tuple[OutgoingMessage, SendResult | None]]:
+        """See ``SendsTogether.send_together``."""
+        for place, result in self._line.create_together((self._fields(one), one.leave_by) for one in messages):
+            yield messages[place], result
 
     def look_up(self, message: OutgoingMessage, *, max_age_seconds: float) -> LookUpResult:
         """Search by recipient, age and text: the sender and the sent date can be empty with a Messaging Service."""
@@ -199,6 +193,7 @@ class TwilioGateway:
             {"MessagingServiceSid": self.messaging_service_sid} if self.messaging_service_sid else {"From": self.sender}
         )
         return {
+            "To": message.destination,
             "StatusCallback": f"{self.callback_base_url.rstrip('/')}/operateur/twilio/etat/{message.attempt_uuid}/",
             "ValidityPeriod": max(1, min(message.valid_seconds, VALIDITY_MAX_SECONDS)),
             "SmartEncoded": str(

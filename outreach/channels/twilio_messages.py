@@ -5,14 +5,14 @@ and a test compares whole requests with those it makes.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
 
-from outreach.channels.lean_http import HttpAnswer, LeanPool
-from outreach.channels.ports import SendOutcome, SendResult
+from outreach.channels.lean_http import BrokenAnswer, HttpAnswer, LeanPool, NotConnected, TooLate
+from outreach.channels.ports import GIVEN_BACK, SendOutcome, SendResult
 from outreach.rules.delivery import Action, action_for, outcome_of_answer
 
 THROTTLED = "20429"
@@ -32,9 +32,23 @@ class MessageLine:
         self._pool = LeanPool(base_url, deadline_seconds=deadline_seconds)
 
     def create(self, fields: Mapping[str, object], *, leave_by: float) -> SendResult:
-        """Create a message from the fields of the API. Raises what ``LeanPool.post`` raises."""
+        """Create a message from the fields of the API."""
         body = urlencode(fields).encode("ascii")
-        return read_answer(self._pool.post(self._path, self._head, body, leave_by=leave_by))
+        try:
+            return read_answer(self._pool.post(self._path, self._head, body, leave_by=leave_by))
+        except (TooLate, NotConnected, BrokenAnswer, OSError) as trouble:
+            return read_trouble(trouble)
+
+    def create_together(
+        self, asked: Iterable[tuple[Mapping[str, object], float]]
+    ) -> Iterator[tuple[int, SendResult | None]]:
+        """Fields of messages, each with its ``leave_by``. See ``LeanPool.post_together``."""
+        bodies = ((urlencode(fields).encode("ascii"), leave_by) for fields, leave_by in asked)
+        for place, told in self._pool.post_together(self._path, self._head, bodies):
+            if told is None:
+                yield place, None
+            else:
+                yield place, read_answer(told) if isinstance(told, HttpAnswer) else read_trouble(told)
 
 
 def read_answer(answer: HttpAnswer) -> SendResult:
@@ -50,6 +64,15 @@ def read_answer(answer: HttpAnswer) -> SendResult:
     return SendResult(
         SendOutcome.ACCEPTED, provider_ref=str(told["sid"]), segments=int(segments) if segments.isdecimal() else 0
     )
+
+
+def read_trouble(trouble: Exception) -> SendResult:
+    """What is certain without an answer."""
+    if isinstance(trouble, TooLate):
+        return GIVEN_BACK
+    if isinstance(trouble, NotConnected):
+        return SendResult(SendOutcome.RETRY, error_code=str(trouble), is_alert=True)
+    return SendResult(SendOutcome.UNKNOWN, error_code=type(trouble).__name__)
 
 
 def _read_refusal(http_status: int, code: str) -> SendResult:

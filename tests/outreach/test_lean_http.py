@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from math import inf
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outreach.channels.lean_http import BrokenAnswer, LeanPool, NotConnected
+from outreach.channels.lean_http import BrokenAnswer, HttpAnswer, LeanPool, NotConnected, TooLate
 from outreach.channels.ports import GIVEN_BACK, OutgoingMessage, SendOutcome
 from outreach.channels.sms_twilio import TwilioGateway
 from tests.outreach.local_servers import ACCOUNT, TOKEN, raw_server
@@ -171,3 +172,76 @@ def test_a_connection_that_opens_too_late_says_nothing_and_serves_the_next() -> 
         assert gateway.send(replace(MESSAGE, leave_by=time.monotonic() - 0.001)) == GIVEN_BACK
         assert gateway.send(replace(MESSAGE, leave_by=time.monotonic() + 5)).outcome is SendOutcome.ACCEPTED
     assert (len(recorder.requests), recorder.connections) == (1, 1)
+
+
+async def misbehave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Does with each request what its body says."""
+    whole = b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%s" % (len(CREATED), CREATED)
+    try:
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            match await reader.readexactly(5):
+                case b"reset":
+                    writer.transport.abort()
+                case b"drips":
+                    for byte in whole:
+                        writer.write(bytes([byte]))
+                        await writer.drain()
+                        await asyncio.sleep(0.002)
+                case b"mutes":
+                    continue
+                case b"wrong":
+                    writer.write(b"SMTP/1.0 hello\r\n\r\n")
+                case _:
+                    writer.write(whole)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+
+
+def keep_open(pool: LeanPool, number: int) -> None:
+    for connection in [pool._open(time.monotonic() + 2) for _ in range(number)]:
+        pool._keep(connection)
+
+
+def test_requests_of_one_thread_do_not_wait_for_one_another() -> None:
+    bodies = [b"mutes", b"drips", b"reset", b"wrong", b"plain", b"plain"]
+    with raw_server(misbehave) as url:
+        pool = LeanPool(url, deadline_seconds=1)
+        keep_open(pool, 5)
+        began = time.monotonic()
+        told = list(pool.post_together("/", b"", [(body, inf) for body in bodies]))
+        assert 0.9 < time.monotonic() - began < 3
+        assert told[0] == (5, None), "no connection is left for the last"
+        assert [place for place, _ in told[-2:]] == [1, 0], "the slow and the mute come last"
+        answers = dict(told)
+        assert all(isinstance(answers[place], HttpAnswer) for place in (1, 4))
+        assert isinstance(answers[0], TimeoutError)
+        assert all(isinstance(answers[place], BrokenAnswer | OSError) for place in (2, 3))
+        again = dict(pool.post_together("/", b"", [(b"plain", inf)] * 3))
+        assert [isinstance(again[place], HttpAnswer) for place in range(3)] == [True, True, False], "two serve again"
+
+
+def test_what_would_leave_too_late_by_one_thread_is_not_said() -> None:
+    recorder = Recorder()
+    with served(recorder) as url:
+        pool = LeanPool(url, deadline_seconds=1)
+        keep_open(pool, 1)
+        ((place, trouble),) = pool.post_together("/", b"", [(b"", time.monotonic() - 1)])
+        assert (place, type(trouble)) == (0, TooLate)
+        ((_, answer),) = pool.post_together("/", b"", [(b"", inf)])
+        assert isinstance(answer, HttpAnswer)
+    assert (len(recorder.requests), recorder.connections) == (1, 1)
+
+
+def test_several_messages_are_told_apart() -> None:
+    """By one thread as by several: each answer is that of its message, and a connection that must open goes alone."""
+    messages = [replace(MESSAGE, attempt_uuid=UUID(int=place)) for place in range(5)]
+    recorder = Recorder()
+    with served(recorder) as url:
+        gateway = make_gateway(url)
+        keep_open(gateway._line._pool, 4)
+        told = list(gateway.send_together(messages))
+    assert told[0] == (messages[4], None)
+    assert {message.attempt_uuid for message, _ in told[1:]} == {UUID(int=place) for place in range(4)}
+    assert {result.outcome for _, result in told[1:] if result} == {SendOutcome.ACCEPTED}
+    assert len({body for *_, body in recorder.requests}) == 4

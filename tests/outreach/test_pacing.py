@@ -2,12 +2,14 @@
 
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 import pytest
 from django.db import connection
 from pytest_django import Settings
 
+from outreach.channels import wire as wire_room
 from outreach.channels.fake import FakeGateway, accept
 from outreach.channels.ports import OutgoingMessage, SendOutcome, SendResult
 from outreach.channels.wire import Wire
@@ -132,6 +134,32 @@ def test_a_sending_ends_when_its_worker_is_asked_to(operator: FakeGateway) -> No
     )
     assert 32 <= report.sent < 200
     assert Touch.objects.filter(status="PREVU", attempt_count=0).count() == 200 - report.sent
+
+
+class Together(FakeGateway):
+    """Says which messages it was given at once; sends none of those numbered as if their connection had to open."""
+
+    closed: Sequence[int] = ()
+
+    def send_together(self, messages: Sequence[OutgoingMessage]) -> Iterator[tuple[OutgoingMessage, SendResult | None]]:
+        self.groups = [*getattr(self, "groups", []), len(messages)]
+        for message in messages:
+            yield message, None if message.attempt_uuid.int in self.closed else self.send(message)
+
+
+def test_messages_of_one_instant_leave_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire_room, "LATEST", 5)
+    gateway = Together()
+    gateway.closed = [1]
+    wire = Wire(4, lambda one, message: one.send(message), lambda one, messages: one.send_together(messages))
+    messages = [OutgoingMessage(UUID(int=place), "+33639980001", "Bonjour") for place in range(6)]
+    now = time.monotonic()
+    wire.leave_all(gateway, messages, [now, now, now, now + 0.3, now + 0.6, now + 0.6])
+    arrived = wire.collect(patience=5, gather=2)
+    wire.close()
+    assert sorted(gateway.groups) == [2, 3]
+    assert {one.attempt_uuid for one in arrived} == {message.attempt_uuid for message in messages}
+    assert len(gateway.sent) == len(arrived) == 6
 
 
 def test_what_missed_its_instant_does_not_leave() -> None:
