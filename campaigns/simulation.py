@@ -84,7 +84,7 @@ def simulate_campaign(*, campaign: Campaign, now: datetime) -> Simulation:
         campaign.arms, (step.arm for step in steps if not step.answers_a_reply), control_code=CONTROL_ARM
     )
     with transaction.atomic():
-        criteria = campaign.segment.criteria if campaign.is_editable else campaign.criteria
+        criteria = campaign.criteria if campaign.criteria and not campaign.is_editable else campaign.segment.criteria
         candidates = build_candidates(campaign=campaign, criteria=criteria, night_on=night_on, now=now)
         examples = _pick_examples()
         names = _count_names() if any(map(_says_a_name, steps)) else {}

@@ -8,7 +8,7 @@ import pytest
 from django.test import override_settings
 
 from campaigns.audiences import count_exclusions, freeze_audience
-from campaigns.enums import CONTROL_ARM, Channel, Exclusion
+from campaigns.enums import CONTROL_ARM, CampaignStatus, Channel, Exclusion
 from campaigns.models import Audience, CampaignMove, Member
 from campaigns.rules.criteria import InvalidCriteria
 from campaigns.simulation import simulate_campaign
@@ -127,3 +127,10 @@ def test_criteria_that_mean_nothing_are_refused_in_words():
     wrong = make_segment({"all": [{"field": "inconnu", "op": "eq", "value": 1}]})
     with pytest.raises(InvalidCriteria):
         simulate_campaign(campaign=make_campaign(plan=make_plan(), segment=wrong), now=NOW)
+
+
+def test_a_draft_that_was_given_up_is_still_simulated() -> None:
+    """It was never submitted: nothing is pinned."""
+    make_allocataires(2)
+    campaign = make_campaign(status=CampaignStatus.CANCELLED)
+    assert simulate_campaign(campaign=campaign, now=NOW).targeted == 2
