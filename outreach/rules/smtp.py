@@ -7,6 +7,7 @@ from outreach.rules.bounces import Blame, blame_of, find_enhanced_code
 from outreach.rules.delivery import SendOutcome
 
 GO_AHEAD, CLOSING = 354, 421
+SIGN_IN = frozenset({530, 534, 535, 538})  # RFC 4954: asked for, too weak, refused, or to be encrypted
 MAILBOX_FULL = "5.2.2"
 
 
@@ -33,7 +34,11 @@ class Reply:
 
     @property
     def error_code(self) -> str:
-        """The enhanced code, which says more than the reply's own; a reply whose classes disagree is not believed."""
+        """The enhanced code, which says more than the reply's own, but of signing in (5.7.0 may be a refused text as
+        well); a reply whose classes disagree is not believed.
+        """
+        if self.code in SIGN_IN:
+            return f"SMTP {self.code}"
         enhanced = find_enhanced_code(self.text)
         return enhanced if enhanced and enhanced[0] == str(self.code)[0] else f"SMTP {self.code}"
 

@@ -13,6 +13,8 @@ FIRST_YEAR = 2026  # of the changes of clock of a full run
 SIZES: dict[str, tuple[int, int]] = {
     "kills": (100, 500),  # of processes of real workers
     "kill_messages": (2_000, 20_000),
+    "mail_kills": (10, 200),  # while e-mails leave
+    "mail_messages": (400, 10_000),
     "postgres_crashes": (2, 10),
     "broker_failures": (2, 12),
     "outage_messages": (1_500, 10_000),

@@ -154,7 +154,7 @@ def test_an_opt_out_link_outlives_the_key_it_was_signed_with(settings: Settings)
     [
         ({}, SendOutcome.ACCEPTED, ""),
         ({"MAIL": "451 4.3.0 later", "DATA": "503 no"}, SendOutcome.RETRY, "4.3.0"),
-        ({"MAIL": "530 5.7.0 sign in", "DATA": "503 no"}, SendOutcome.RETRY, "5.7.0"),
+        ({"MAIL": "530 5.7.0 sign in", "DATA": "503 no"}, SendOutcome.RETRY, "SMTP 530"),
         ({"RCPT": "550 5.1.1 unknown", "DATA": "554 no"}, SendOutcome.REFUSED, "5.1.1"),
         ({"RCPT": "550 5.1.1 unknown"}, SendOutcome.REFUSED, "5.1.1"),  # and yet it says 354
         ({"DATA": "451 4.3.1 full"}, SendOutcome.RETRY, "4.3.1"),
