@@ -11,6 +11,7 @@ from django.db import transaction
 from campaigns.csv_source import UnreadableFile, open_source, read_records
 from campaigns.enums import Channel
 from campaigns.models import AccessLog, User
+from campaigns.population_import import safe_name
 from campaigns.rules.calendar import is_open
 from campaigns.rules.named_columns import UnknownColumns
 from campaigns.rules.population_columns import InvalidLine
@@ -66,7 +67,7 @@ def import_call_results(*, path: Path, file_name: str, by: User | None, now: dat
     Refused lines are listed on the returned import. An import cut short is run again with the same file.
     Raises ``CallResultsRefused`` when the file as a whole cannot be used.
     """
-    record = CallResultImport(file_name=file_name[:200], by=by, imported_at=now)
+    record = CallResultImport(file_name=safe_name(file_name), by=by, imported_at=now)
     try:
         with readable_as_csv(path) as readable:
             source = open_source(readable)

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from campaigns.csv_source import CsvSource, UnreadableFile, open_source, read_records
 from campaigns.models import RegularisationKind, User
+from campaigns.population_import import safe_name
 from campaigns.population_staging import matricule_width
 from campaigns.rules.named_columns import Layout, UnknownColumns
 from campaigns.rules.population_columns import InvalidLine
@@ -145,7 +146,7 @@ def _reject_unknown_people(cursor: CursorWrapper, intake: _Intake) -> None:
 
 def _record(file_name: str, as_of: date, by: User | None, now: datetime, intake: _Intake) -> RegularisationImport:
     return RegularisationImport.objects.create(
-        file_name=file_name[:200],
+        file_name=safe_name(file_name),
         as_of=as_of,
         by=by,
         imported_at=now,

@@ -102,7 +102,10 @@ def give_back(request: HttpRequest) -> HttpResponse:
     call = _held(colleague(request))
     if call is None:
         return _no_longer_held(request)
-    release_call(call=call, agent=colleague(request), now=read_now())
+    try:
+        release_call(call=call, agent=colleague(request), now=read_now())
+    except CallNotHeld:  # taken by somebody else while this page was open
+        return _no_longer_held(request)
     return redirect(DESK)
 
 

@@ -202,6 +202,11 @@ def test_a_few_people_of_elsewhere_and_other_kinds_do_not_make_a_file_incomplete
     assert [kind.code for kind in done.kinds.all()] == ["PPA"]
 
 
+def test_a_nir_in_the_name_of_the_file_is_not_kept(tmp_path, people):
+    done = bring(tmp_path, HEADER, file_name="184127645108946.csv")
+    assert done.file_name == "fichier.csv"
+
+
 def test_command_reports_and_refuses(tmp_path):
     make_kind("PPA")
     person = make_allocataire()
