@@ -95,11 +95,7 @@ def test_killed_senders_lose_no_e_mail_and_double_none(
 ) -> None:
     make_mailing()
     bells.start(workers=2)
-    chance, doubts = random.Random(SEED), []
-    for share in sorted(chance.uniform(0, 0.8) for _ in range(KILLS)):
-        wait_until(partial(has_decided, share * MESSAGES), what=f"{share:.0%} of the e-mails decided", seconds=120)
-        victim = kill_one_at_work(chance)
-        doubts.append(Touch.objects.filter(status=TouchStatus.SENDING, claimed_by=victim).count())
+    doubts = kill_senders()
     settle(3)
     troubles = server.troubles()
     server.calm_down()
@@ -132,6 +128,16 @@ def test_killed_senders_lose_no_e_mail_and_double_none(
     assert {*ledger} <= {*sent, *held}, "received, and could be sent again"
     assert {*refused} == {a for a in all_addresses() if "nobody" in a} - {*held}, "given up, and not by the server"
     assert len(held) <= sum(doubts) + sum(troubles[one] for one in ("reset_before", "reset_after", "late_after"))
+
+
+def kill_senders() -> list[int]:
+    """As e-mails leave, a process that is sending dies. For each: how many of its messages are then in doubt."""
+    chance, doubts = random.Random(SEED), []
+    for share in sorted(chance.uniform(0, 0.8) for _ in range(KILLS)):
+        wait_until(partial(has_decided, share * MESSAGES), what=f"{share:.0%} of the e-mails decided", seconds=120)
+        victim = kill_one_at_work(chance)
+        doubts.append(Touch.objects.filter(status=TouchStatus.SENDING, claimed_by=victim).count())
+    return doubts
 
 
 def listens(port: int) -> bool:
