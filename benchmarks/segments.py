@@ -9,7 +9,7 @@
 Works in a database made for the run (``test_…`` beside the one of DATABASE_URL), filled by the database itself, with
 2.5 past contacts a person over a year. Times are medians; ratios are medians of the ratios of each pair. Memory is the
 peak of the Python process above what it held before. ``--month``: a whole extract in, five segments counted, one
-frozen, its wave planned. The freeze is held against the count of whom it keeps (same criteria, same exclusions), against
+frozen, its wave planned. The freeze is held against the count of whom it keeps (same criteria and exclusions), against
 itself in a table without index, and against bulk_create of the members that it chose and drew.
 """
 
