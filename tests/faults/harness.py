@@ -89,7 +89,8 @@ class OperatorProcess:
         urlopen(Request(f"{self.url}/__behaviour__", data=body, method="POST"), timeout=10).close()
 
     def close(self) -> None:
-        self.process.terminate()
+        """At once: what it was asked is in its ledger, and kept connections would make it wait for their clients."""
+        self.process.kill()
         self.process.wait(10)
 
 
