@@ -1,4 +1,5 @@
 import codecs
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from campaigns import population_staging
 from campaigns.enums import AttributeType
 from campaigns.models import Allocataire, ExtraAttribute, ImportStatus, PopulationImport
 from campaigns.population_import import ImportRefused
+from campaigns.rules.population_lines import Block, BlockParser, ParsedBlock
 from tests.campaigns.population_files import HEADER, LINE, NOW, fetch, line, load
 from tests.factories import make_allocataire, make_commune
 
@@ -252,6 +254,31 @@ def test_failure_of_the_database_is_told_without_values(
         load(tmp_path, f"{HEADER}\n{LINE}")
     assert "0000001" not in caplog.text + str(refusal.value) + str(refusal.value.__cause__)
     assert refusal.value.__suppress_context__
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("rows", "told"), [("?\n", ImportRefused), (None, Died)])
+def test_lines_lost_on_their_way_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: str | None, told: type[Exception]
+) -> None:
+    """PostgreSQL refuses what another thread sends it, or reading dies while some lines are on their way."""
+    make_commune()
+    parse, content = BlockParser.parse, "\n".join([HEADER, *(line(matricule=f"M{n}") for n in range(12_000))])
+
+    def go_wrong(parser: BlockParser, block: Block, marks: Any) -> ParsedBlock:
+        parsed = parse(parser, block, marks)
+        if "M5000" in block.columns[0]:
+            if rows is None:
+                raise Died
+            return replace(parsed, rows=rows)
+        return parsed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BlockParser, "parse", go_wrong)
+        with pytest.raises(told):
+            load(tmp_path, content)
+    assert not Allocataire.objects.exists()
+    assert load(tmp_path, content).created_count == 12_000
 
 
 @pytest.mark.django_db(transaction=True)
