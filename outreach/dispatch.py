@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 32
 MAX_VALID_SECONDS = 1800  # an operator that is late by more must not send
-GATHER_SECONDS = 0.005  # answers that come close together are recorded together
+GATHER_SECONDS = 0.002  # answers that come close together are recorded together
 LEISURE_SECONDS = 0.25  # the same, when the operator's contract is what is waited for
 PATIENCE_SECONDS = 0.1
 GIVE_BACK_PAUSES = (0.1, 1, 3, 6)  # seconds: a restart of the database; a worker has 40 to end
@@ -159,7 +159,7 @@ class _Run:
 
     def _send_drafts(self) -> None:
         """Decide what may leave soon, and put it on the wire; the rest waits for places, or for the contract."""
-        if not self.drafts or self.free < min(len(self.drafts), self.slots // 4):
+        if not self.drafts or self.free < min(len(self.drafts), self.slots // 8):
             return
         self.gateway = gateway_for(self.channel)  # its name goes into the intents: one operator for a whole batch
         batch = self._take(min(self.free, BATCH_SIZE), self._pacer(self.gateway).room())

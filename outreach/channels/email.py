@@ -2,6 +2,7 @@
 
 import smtplib
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -23,6 +24,7 @@ from outreach.channels.real_addresses import refuse_real_address
 from outreach.channels.smtp import Connection, ConnectionPool
 from outreach.rules.smtp import CLOSING, Reply, Stage, judge_reply
 
+AT_ONCE = 0.01  # seconds: a batch on one connection leaves long before it is too late
 WRONG_ADDRESS = SendResult(SendOutcome.REFUSED, error_code="ADDRESS")
 
 
@@ -34,6 +36,7 @@ class EmailGateway:
     name: str = "smtp"
     deadline_seconds: float = 10.0
     connections: ConnectionPool = field(default_factory=ConnectionPool, repr=False)
+    last_seconds: float = 0.0  # that a message took, its connection included
 
     @classmethod
     def from_settings(cls) -> "EmailGateway":
@@ -58,7 +61,16 @@ class EmailGateway:
             return WRONG_ADDRESS
         # None: the server had closed a kept connection; nothing was said on it, so a fresh one may say it.
         first = self._send(letter, deadline, message.leave_by, may_reuse=True)
-        return first or self._send_afresh(letter, deadline, message.leave_by)
+        result = first or self._send_afresh(letter, deadline, message.leave_by)
+        self.last_seconds = time.monotonic() - deadline + self.deadline_seconds
+        return result
+
+    def send_together(self, messages: Sequence[OutgoingMessage]) -> Iterator[tuple[OutgoingMessage, SendResult | None]]:
+        """One after the other on one connection while the server answers at once; else each has to be sent alone. See
+        ``SendsTogether.send_together``.
+        """
+        for message in messages:
+            yield message, self.send(message) if self.last_seconds < AT_ONCE else None
 
     def look_up(self, message: OutgoingMessage, *, max_age_seconds: float) -> LookUpResult:
         """SMTP cannot be asked."""

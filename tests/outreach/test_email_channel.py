@@ -10,6 +10,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
+from outreach.channels import email as email_room
 from outreach.channels.email import EmailGateway
 from outreach.channels.opt_out import opt_out_url, read_opt_out_token
 from outreach.channels.ports import GIVEN_BACK, OutgoingMessage, SendOutcome
@@ -84,6 +85,27 @@ class TestEmailGateway(GatewayContract):
         gateway.send(self.message(self.refused_destination))
         gateway.send(self.message())
         assert [*gateway.connections] == [connection]
+
+    def test_a_batch_on_one_connection(self, gateway: EmailGateway, mailbox: Mailbox) -> None:
+        messages = [self.message(), self.message(self.refused_destination), self.message()]
+        told = list(gateway.send_together(messages))
+        assert [message for message, _ in told] == messages
+        accepted, refused = SendOutcome.ACCEPTED, SendOutcome.REFUSED
+        assert [result and result.outcome for _, result in told] == [accepted, refused, accepted]
+        assert len([*gateway.connections]) == 1
+        assert len(mailbox.messages()) == 2
+
+    def test_a_slow_server_is_sent_to_by_many_connections(
+        self, gateway: EmailGateway, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One after the other, they would be too late; the next batch goes together if it has become quick."""
+        monkeypatch.setattr(email_room, "AT_ONCE", 1e-9)
+        messages = [self.message() for _ in range(3)]
+        assert gateway.send(messages[0]).outcome is SendOutcome.ACCEPTED
+        assert list(gateway.send_together(messages[1:])) == [(message, None) for message in messages[1:]]
+        assert len(mailbox.messages()) == 1
+        monkeypatch.setattr(email_room, "AT_ONCE", 5)
+        assert all(result for _, result in gateway.send_together(messages[1:]))
 
     def test_a_connection_closed_while_idle_is_made_again(
         self, gateway: EmailGateway, mailbox: Mailbox, settings: Settings
