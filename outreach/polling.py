@@ -28,18 +28,19 @@ OVERLAP = timedelta(hours=1)  # a webhook may fail while later ones pass
 OLDEST_INBOUND = timedelta(days=7)
 INBOUND_LOCK = 4_204
 
-# Found by what is in flight (``touch_in_flight``): no index names the state of an attempt.
-# Asked at 30 minutes, then each time the silence has doubled, for two days. Leased by its own date, as look-ups are.
-CHOOSE_SILENT = f"""
-WITH silent AS (
-    SELECT o.id FROM outreach_attempt o JOIN outreach_touch t ON t.id = o.touch_id
-     WHERE t.status IN ('{TouchStatus.SUBMITTED}', '{TouchStatus.SENT}') AND t.channel = %(channel)s
-       AND o.provider_ref <> ''
-       AND o.status IN ('{AttemptStatus.SUBMITTED}', '{AttemptStatus.SENT}')
+# Asked at 30 minutes, then each time the silence has doubled, for two days.
+_IS_SILENT = f"""o.provider_ref <> '' AND o.status IN ('{AttemptStatus.SUBMITTED}', '{AttemptStatus.SENT}')
        AND o.intent_at > %(now)s - interval '2 days'
-       AND %(now)s - o.intent_at >= 2 * greatest(o.looked_up_at - o.intent_at, interval '15 minutes')
-     ORDER BY o.intent_at LIMIT %(limit)s
-       FOR UPDATE OF o SKIP LOCKED)
+       AND %(now)s - o.intent_at >= 2 * greatest(o.looked_up_at - o.intent_at, interval '15 minutes')"""
+# Once a run: it reads all that is in flight, or all of the last two days. No index names the state of an attempt.
+CHOOSE_SILENT = f"""
+SELECT o.id FROM outreach_attempt o JOIN outreach_touch t ON t.id = o.touch_id
+ WHERE t.status IN ('{TouchStatus.SUBMITTED}', '{TouchStatus.SENT}') AND t.channel = %(channel)s AND {_IS_SILENT}
+ ORDER BY o.intent_at LIMIT %(limit)s"""
+# Leased by its own date, as look-ups are: who is not asked keeps her turn.
+LEASE_SILENT = f"""
+WITH silent AS (
+    SELECT o.id FROM outreach_attempt o WHERE o.id = ANY(%(attempts)s) AND {_IS_SILENT} FOR UPDATE SKIP LOCKED)
 UPDATE outreach_attempt o SET looked_up_at = %(now)s FROM silent WHERE o.id = silent.id
 RETURNING o.uuid, o.provider, o.provider_ref, o.status"""
 
@@ -52,11 +53,11 @@ def poll_statuses(*, now: datetime, limit: int = 1_000) -> int:
     """
     stop_at = time.monotonic() + ASKING_SECONDS
     asked = news = 0
-    while asked < limit and time.monotonic() < stop_at:
-        size = min(BATCH_SIZE, limit - asked)
-        silent = _rows(CHOOSE_SILENT, now=now, channel=Channel.SMS.value, limit=size)
-        if not silent:
+    chosen = [row[0] for row in _rows(CHOOSE_SILENT, now=now, channel=Channel.SMS.value, limit=limit)]
+    for start in range(0, len(chosen), BATCH_SIZE):
+        if time.monotonic() >= stop_at:
             break
+        silent = _rows(LEASE_SILENT, now=now, attempts=chosen[start : start + BATCH_SIZE])
         asked += len(silent)
         news += _ask_about(silent, now)
     if asked:

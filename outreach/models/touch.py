@@ -1,6 +1,6 @@
 import uuid
 
-from django.contrib.postgres.indexes import HashIndex
+from django.contrib.postgres.indexes import BrinIndex, HashIndex
 from django.db import models
 
 from campaigns.enums import Channel
@@ -104,6 +104,8 @@ class Attempt(models.Model):
             ),
         ]
         # No index names the state: a receipt rewrites its attempt in place, half of each page being kept free for it.
+        # Of the last days, whatever came before: attempts are written in the order of their dates.
+        indexes = [BrinIndex(fields=["intent_at"], name="attempt_intent", autosummarize=True)]
 
     def __str__(self) -> str:
         return f"Tentative {self.number} du contact n° {self.touch_id}"

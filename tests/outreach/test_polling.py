@@ -5,9 +5,11 @@ from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from campaigns.models import Opposition
@@ -59,6 +61,29 @@ def test_a_slow_operator_is_left_for_the_next_bell(operator: FakeGateway, monkey
     monkeypatch.setattr(polling, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
     monkeypatch.setattr(polling, "ASKING_SECONDS", 20)
     assert (poll_after(30), poll_after(30), poll_after(30)) == (2, 1, 0)
+
+
+def test_they_are_looked_for_once_a_run(operator: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads all that is in flight: not for each batch."""
+    monkeypatch.setattr(polling, "BATCH_SIZE", 1)
+    with CaptureQueriesContext(connection) as said:
+        assert poll_after(30) == 3
+    assert len([one for one in said.captured_queries if "ORDER BY o.intent_at" in one["sql"]]) == 1
+
+
+def test_who_is_asked_by_another_is_not_asked_again(operator: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    rows = polling._rows
+
+    def asked_meanwhile(statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        found = rows(statement, **values)
+        if statement == polling.CHOOSE_SILENT:
+            asked.append(len(found))
+            Attempt.objects.update(looked_up_at=values["now"])
+        return found
+
+    monkeypatch.setattr(polling, "_rows", asked_meanwhile)
+    assert (poll_after(30), asked) == (0, [3])
 
 
 def test_it_is_asked_less_and_less_often_then_no_more(operator: FakeGateway) -> None:
