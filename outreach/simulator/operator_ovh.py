@@ -241,7 +241,7 @@ async def _get_refusal(request: web.Request) -> web.Response:
     number = request.match_info["number"]
     if number not in request.app[OVH].stopped:
         raise Refusal(404, 0, "The requested object does not exist")
-    return web.json_response({"number": number, "creationDatetime": _moment(time.time())})
+    return web.json_response({"number": number, "dateCreation": _moment(time.time())})
 
 
 def make_ovh_app(config: OperatorConfig, account: OvhAccount) -> web.Application:
