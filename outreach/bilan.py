@@ -23,6 +23,11 @@ def compute_programme_bilan(*, programme: Programme) -> Bilan:
 
 
 def _gather(scope: str, name: str, code: str, campaigns: Sequence[Campaign]) -> Facts:
+    with bilan_sql.gather_people([campaign.pk for campaign in campaigns]):
+        return _read_facts(scope, name, code, campaigns)
+
+
+def _read_facts(scope: str, name: str, code: str, campaigns: Sequence[Campaign]) -> Facts:
     pks = [campaign.pk for campaign in campaigns]
     described = _describe(campaigns)
     facts = Facts(

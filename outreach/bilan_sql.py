@@ -1,9 +1,10 @@
 """What a bilan reads: few set-based queries, each returning counts, over the people of one or several campaigns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from campaigns.enums import CONTROL_ARM, AmountNature, OutcomeStage
 from outreach.enums import CallResult, TouchStatus
@@ -21,30 +22,30 @@ from outreach.rules.bilan_facts import (
 
 # One row a person: her first retained membership (else her first exclusion) gives campaign, arm and clock; what she
 # did in any of her windows is kept beside what she did in the first.
-_PERSON = """
+_GATHER = """
+CREATE TEMPORARY TABLE person ON COMMIT DROP AS
 WITH membership AS (
     SELECT m.id, m.allocataire_id, m.campaign_id, m.exclusion, m.arm, a.night_on, a.shares::text AS draw, o.*
       FROM campaigns_member m
       JOIN campaigns_audience a ON a.id = m.audience_id AND a.superseded_at IS NULL
       LEFT JOIN outreach_outcome o ON o.member_id = m.id
      WHERE a.campaign_id = ANY(%(campaigns)s)
-), person AS (
-    SELECT DISTINCT ON (allocataire_id)
-           allocataire_id, campaign_id, draw, exclusion, arm, night_on, member_id IS NOT NULL AS is_attributed,
-           consulted_on, filed_on, settled_on, amount_monthly, amount_arrears, amount_overpayment,
-           bool_or(contacted_at IS NOT NULL) OVER everywhere AS is_contacted,
-           bool_or(delivered_at IS NOT NULL) OVER everywhere AS is_delivered,
-           bool_or(consulted_on IS NOT NULL) OVER everywhere AS has_consulted,
-           bool_or(filed_on IS NOT NULL) OVER everywhere AS has_filed,
-           bool_or(settled_on IS NOT NULL) OVER everywhere AS has_settled,
-           bool_or(is_shared) OVER everywhere AS is_shared,
-           min(amount_monthly) OVER everywhere AS any_monthly,
-           min(amount_arrears) OVER everywhere AS any_arrears,
-           min(amount_overpayment) OVER everywhere AS any_overpayment
-      FROM membership
-    WINDOW everywhere AS (PARTITION BY allocataire_id)
-     ORDER BY allocataire_id, exclusion <> '', night_on, id
 )
+SELECT DISTINCT ON (allocataire_id)
+       allocataire_id, campaign_id, draw, exclusion, arm, night_on, member_id IS NOT NULL AS is_attributed,
+       consulted_on, filed_on, settled_on, amount_monthly, amount_arrears, amount_overpayment,
+       bool_or(contacted_at IS NOT NULL) OVER everywhere AS is_contacted,
+       bool_or(delivered_at IS NOT NULL) OVER everywhere AS is_delivered,
+       bool_or(consulted_on IS NOT NULL) OVER everywhere AS has_consulted,
+       bool_or(filed_on IS NOT NULL) OVER everywhere AS has_filed,
+       bool_or(settled_on IS NOT NULL) OVER everywhere AS has_settled,
+       bool_or(is_shared) OVER everywhere AS is_shared,
+       min(amount_monthly) OVER everywhere AS any_monthly,
+       min(amount_arrears) OVER everywhere AS any_arrears,
+       min(amount_overpayment) OVER everywhere AS any_overpayment
+  FROM membership
+WINDOW everywhere AS (PARTITION BY allocataire_id)
+ ORDER BY allocataire_id, exclusion <> '', night_on, id
 """
 
 _GROUPS = """
@@ -93,26 +94,30 @@ SELECT count(*) FILTER (WHERE p.sms_allowed AND p.mobile <> ''),
  WHERE exclusion = '' AND arm <> %(control)s
 """
 
+# One row a person and channel first: counting distinct people nine times would sort every contact nine times.
 _TOUCHES = """
-SELECT t.channel,
-       count(DISTINCT t.allocataire_id),
-       count(DISTINCT t.allocataire_id) FILTER (WHERE t.status = ANY(%(contacted)s) OR r.is_reached),
-       count(DISTINCT t.allocataire_id) FILTER (WHERE t.status = %(delivered)s OR r.is_reached),
-       count(DISTINCT t.allocataire_id) FILTER (WHERE t.status = ANY(%(failed)s)),
-       count(DISTINCT t.allocataire_id) FILTER (WHERE t.status = %(unconfirmed)s),
-       count(DISTINCT t.allocataire_id) FILTER (WHERE t.status = %(suppressed)s),
-       count(DISTINCT t.allocataire_id) FILTER (
-           WHERE r.is_reached OR EXISTS (SELECT FROM outreach_reply y WHERE y.touch_id = t.id)),
-       count(DISTINCT t.allocataire_id) FILTER (WHERE r.is_wrong)
-  FROM person
-  JOIN outreach_touch t ON t.allocataire_id = person.allocataire_id AND t.campaign_id = ANY(%(campaigns)s)
-  JOIN campaigns_audience a ON a.id = t.audience_id AND a.superseded_at IS NULL
-  LEFT JOIN (SELECT c.touch_id, bool_or(x.result = %(reached)s) AS is_reached,
-                    bool_or(x.result = %(wrong)s) AS is_wrong
-               FROM outreach_call c JOIN outreach_callattempt x ON x.call_id = c.id GROUP BY c.touch_id) r
-    ON r.touch_id = t.id
- WHERE person.exclusion = '' AND person.arm <> %(control)s
- GROUP BY t.channel ORDER BY t.channel
+SELECT channel, count(*), count(*) FILTER (WHERE is_contacted), count(*) FILTER (WHERE is_delivered),
+       count(*) FILTER (WHERE is_failed), count(*) FILTER (WHERE is_unconfirmed),
+       count(*) FILTER (WHERE is_suppressed), count(*) FILTER (WHERE has_answered), count(*) FILTER (WHERE is_wrong)
+  FROM (SELECT t.channel, t.allocataire_id,
+               bool_or(t.status = ANY(%(contacted)s) OR r.is_reached) AS is_contacted,
+               bool_or(t.status = %(delivered)s OR r.is_reached) AS is_delivered,
+               bool_or(t.status = ANY(%(failed)s)) AS is_failed,
+               bool_or(t.status = %(unconfirmed)s) AS is_unconfirmed,
+               bool_or(t.status = %(suppressed)s) AS is_suppressed,
+               bool_or(r.is_reached OR y.touch_id IS NOT NULL) AS has_answered,
+               bool_or(r.is_wrong) AS is_wrong
+          FROM person
+          JOIN outreach_touch t ON t.allocataire_id = person.allocataire_id AND t.campaign_id = ANY(%(campaigns)s)
+          JOIN campaigns_audience a ON a.id = t.audience_id AND a.superseded_at IS NULL
+          LEFT JOIN (SELECT c.touch_id, bool_or(x.result = %(reached)s) AS is_reached,
+                            bool_or(x.result = %(wrong)s) AS is_wrong
+                       FROM outreach_call c JOIN outreach_callattempt x ON x.call_id = c.id GROUP BY c.touch_id) r
+            ON r.touch_id = t.id
+          LEFT JOIN (SELECT DISTINCT touch_id FROM outreach_reply) y ON y.touch_id = t.id
+         WHERE person.exclusion = '' AND person.arm <> %(control)s
+         GROUP BY t.channel, t.allocataire_id) way
+ GROUP BY channel ORDER BY channel
 """
 
 _SPENT = """
@@ -143,8 +148,17 @@ SELECT c.id, k.code, k.label, k.stage, k.nature, max(i.as_of)
 """
 
 
+@contextmanager
+def gather_people(campaigns: Sequence[int]) -> Iterator[None]:
+    """Find the people of these campaigns once, for the questions that are asked inside."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = '64MB'; DROP TABLE IF EXISTS person")
+        cursor.execute(_GATHER, {"campaigns": list(campaigns)})
+        yield
+
+
 def read_groups(campaigns: Sequence[int]) -> list[Group]:
-    return [Group(*row) for row in _rows(_PERSON + _GROUPS, campaigns)]
+    return [Group(*row) for row in _rows(_GROUPS, campaigns)]
 
 
 def read_days(campaigns: Sequence[int], stage: str, knowing: Sequence[int]) -> list[Days]:
@@ -154,7 +168,7 @@ def read_days(campaigns: Sequence[int], stage: str, knowing: Sequence[int]) -> l
         f"SELECT arm, {day} - night_on, count(*) FROM person"
         f" WHERE exclusion = '' AND {day} IS NOT NULL AND campaign_id = ANY(%(knowing)s) GROUP BY 1, 2 ORDER BY 1, 2"
     )
-    return [Days(*row) for row in _rows(_PERSON + query, campaigns, knowing)]
+    return [Days(*row) for row in _rows(query, campaigns, knowing)]
 
 
 def read_places(campaigns: Sequence[int], stage: str, knowing: Sequence[int]) -> list[Place]:
@@ -166,22 +180,22 @@ def read_places(campaigns: Sequence[int], stage: str, knowing: Sequence[int]) ->
         " LEFT JOIN campaigns_commune c ON c.code = p.commune_id LEFT JOIN campaigns_epci e ON e.code = c.epci_id"
         " WHERE exclusion = '' AND campaign_id = ANY(%(knowing)s) GROUP BY 1, 2, 3 ORDER BY 2, 1, 3"
     )
-    return [Place(*row) for row in _rows(_PERSON + query, campaigns, knowing)]
+    return [Place(*row) for row in _rows(query, campaigns, knowing)]
 
 
 def read_amounts(campaigns: Sequence[int]) -> list[Amount]:
     return [
         Amount(campaign, draw, nature, arm, float(value), None if first is None else float(first))
-        for campaign, draw, nature, arm, value, first in _rows(_PERSON + _AMOUNTS, campaigns)
+        for campaign, draw, nature, arm, value, first in _rows(_AMOUNTS, campaigns)
     ]
 
 
 def read_addresses(campaigns: Sequence[int]) -> Address:
-    return Address(*_rows(_PERSON + _ADDRESSES, campaigns)[0])
+    return Address(*_rows(_ADDRESSES, campaigns)[0])
 
 
 def read_touches(campaigns: Sequence[int]) -> list[TouchCount]:
-    return [TouchCount(*row) for row in _rows(_PERSON + _TOUCHES, campaigns)]
+    return [TouchCount(*row) for row in _rows(_TOUCHES, campaigns)]
 
 
 def read_spent(campaigns: Sequence[int]) -> Spent:

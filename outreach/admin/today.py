@@ -1,7 +1,7 @@
 """What needs one today, read in a few queries."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -204,18 +204,17 @@ def _doubtful_tasks() -> list[Task]:
 def _running_campaigns(now: datetime) -> list[RunningCampaign]:
     """Running and paused campaigns with what was due today and what has left."""
     day = now.astimezone(ZoneInfo(settings.TIME_ZONE)).replace(hour=0, minute=0, second=0, microsecond=0)
-    due = Q(touches__due_at__gte=day, touches__due_at__date=day.date())
-    waiting = Q(touches__status__in=[TouchStatus.PLANNED, TouchStatus.CLAIMED, TouchStatus.SENDING])
-    campaigns = (
+    campaigns = list(
         Campaign.objects.filter(status__in=[CampaignStatus.RUNNING, CampaignStatus.PAUSED])
-        .annotate(
-            due_count=Count("touches", filter=due),
-            waiting_count=Count("touches", filter=due & waiting),
-            is_held=Exists(Canary.objects.filter(audience__campaign=OuterRef("pk"), released_at=None)),
-        )
+        .annotate(is_held=Exists(Canary.objects.filter(audience__campaign=OuterRef("pk"), released_at=None)))
         .order_by("priority", "name")[:MAX_CAMPAIGNS]
     )
+    waiting = Q(status__in=[TouchStatus.PLANNED, TouchStatus.CLAIMED, TouchStatus.SENDING])
+    # Of the campaigns shown only, and apart from them: joined, every contact of all of them would be counted.
+    due = Touch.objects.filter(campaign__in=campaigns, due_at__gte=day, due_at__lt=day + timedelta(days=1))
+    counts = due.values_list("campaign").annotate(due=Count("pk"), done=Count("pk", filter=~waiting))
+    figures = {campaign: (all_of_them, done) for campaign, all_of_them, done in counts}
     return [
-        RunningCampaign(c, campaign_badge(c.status), c.due_count, c.due_count - c.waiting_count, c.is_held)
-        for c in campaigns
+        RunningCampaign(each, campaign_badge(each.status), *figures.get(each.pk, (0, 0)), each.is_held)
+        for each in campaigns
     ]

@@ -1,5 +1,6 @@
 """Pages of those who act: today, calls, replies, nights, uncertain contacts, bilans, stop buttons."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -90,6 +91,15 @@ def test_today_opens_for_every_role_in_few_queries(role: str, django_assert_max_
     client = sign_in(make_colleague(role))
     with django_assert_max_num_queries(MAX_QUERIES):
         assert client.get(reverse("admin:index")).status_code == 200
+
+
+def test_today_counts_what_is_due_today_campaign_by_campaign(agent: User) -> None:
+    yesterday = read_now() - timedelta(days=1)
+    for values in ({"status": TouchStatus.DELIVERED}, {}, {"due_at": yesterday}):
+        touch(**values)
+    figures = re.findall(r"(\d+) faits? sur (\d+)", page(agent, "index"))
+    assert figures == [("1", "1"), ("0", "1")]
+    assert page(agent, "index").count("aucun aujourd’hui") == 1
 
 
 def test_today_shows_what_last_night_could_not_do(agent: User) -> None:
