@@ -221,3 +221,28 @@ def test_a_name_that_takes_too_long_to_resolve_is_no_doubt(tmp_path: Path, monke
         monkeypatch.undo()
         assert (result.outcome, result.error_code) == (SendOutcome.RETRY, "ConnectTimeoutError")
         assert operator.ledger()["count"] == 0
+
+
+SENT = {"creationDatetime", "credits", "deliveredAt", "deliveryReceipt", "differedDelivery", "id", "message",
+        "messageLength", "numberOfSms", "ptt", "receiver", "sender", "sentAt"}  # fmt: skip
+ASKED = {"charset", "class", "coding", "differedPeriod", "message", "noStopClause", "priority", "receivers",
+         "receiversDocumentUrl", "receiversSlotId", "sender", "senderForResponse", "tag", "validityPeriod"}  # fmt: skip
+
+
+def test_what_is_said_is_what_the_schema_says(gateway: OvhGateway, operator: RunningOperator) -> None:
+    """Names read in clients generated from OVHcloud's ``https://eu.api.ovh.com/1.0/sms.json``: sms.Job, sms.Incoming,
+    sms.Blacklist, sms.SmsSendingReport, parameters of ``POST /jobs``."""
+    message = make_message()
+    assert set(gateway._job(message)) <= ASKED
+    assert set(replace(gateway, sender="Caf")._job(message)) <= ASKED
+    report = gateway._api.post(f"{gateway._service}/jobs", gateway._job(message))
+    assert set(report) == {"ids", "invalidReceivers", "totalCreditsRemoved", "validReceivers"}
+    operator.post("/__inbound__", **{"from": "+33639980001", "body": "STOP"})
+    [held] = gateway._api.get(f"{gateway._service}/incoming")
+    shapes = {
+        f"jobs/{report['ids'][0]}": SENT,
+        f"incoming/{held}": {"creationDatetime", "credits", "id", "message", "sender", "tag"},
+        "blacklists/%2B33639980001": {"dateCreation", "number"},
+    }
+    for path, names in shapes.items():
+        assert set(gateway._api.get(f"{gateway._service}/{path}")) == names, path
