@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from campaigns.admin.badges import Badge, campaign_badge
 from campaigns.enums import CampaignStatus
-from campaigns.models import Campaign, CampaignMove, User
+from campaigns.models import Campaign, CampaignMove, ImportStatus, PopulationImport, User
 from outreach.admin.badges import night_badge
 from outreach.enums import TouchStatus
 from outreach.models import Call, Canary, Fence, Night, Reply, Touch
@@ -60,7 +60,7 @@ class Today:
 
 def read_today(*, user: User, now: datetime) -> Today:
     """Tasks this user may do, last night, campaigns that act. Only tasks with something to do."""
-    tasks = [*_campaign_tasks(user), *_contact_tasks(user, now)]
+    tasks = [*_campaign_tasks(user), *_contact_tasks(user, now), *_import_tasks(user)]
     night = Night.objects.first() if user.has_perm("outreach.view_night") else None
     problems = list(night.steps.exclude(problem="").values_list("problem", flat=True)) if night else []
     fence = Fence.objects.order_by("pk").first()
@@ -172,6 +172,25 @@ def _contact_tasks(user: User, now: datetime) -> list[Task]:
     if user.has_perm("outreach.change_touch"):
         tasks += _doubtful_tasks()
     return tasks
+
+
+def _import_tasks(user: User) -> list[Task]:
+    """Files that wait to be confirmed, for who confirms; for who may export people, those whom they would change."""
+    decides, reads = user.has_perm("campaigns.add_populationimport"), user.has_perm("campaigns.export_allocataire")
+    if not decides and not reads:
+        return []
+    waiting = PopulationImport.objects.filter(status=ImportStatus.TO_CONFIRM).order_by("started_at", "pk")
+    found = list(waiting.values_list("pk", flat=True))
+    if not found:
+        return []
+    title = f"{plural(len(found), 'import')} de population à confirmer"
+    if decides:
+        text = "Lisez ce qui serait rejeté ou changé, puis importez quand même ou abandonnez."
+        address = reverse("admin:campaigns_populationimport_change", args=found[:1])
+    else:
+        text = "Un administrateur décide ; vous pouvez voir en clair qui changerait."
+        address = reverse("admin:population_import_differences", args=found[:1])
+    return [Task(len(found), title, text, address, "Lire")]
 
 
 def _doubtful_tasks() -> list[Task]:

@@ -9,7 +9,15 @@ from django.urls import reverse
 
 from campaigns.enums import CampaignStatus, Channel
 from campaigns.lifecycle import pause_campaign
-from campaigns.models import AccessLog, Campaign, Opposition, User, read_now
+from campaigns.models import (
+    AccessLog,
+    Campaign,
+    ImportStatus,
+    Opposition,
+    PopulationImport,
+    User,
+    read_now,
+)
 from outreach.enums import NightStatus, ReplyClass, Suppression, TouchStatus
 from outreach.models import Call, CallAttempt, Fence, Night, NightStep, Pause, Reply, Touch
 from outreach.roles import ADMINISTRATEUR, AGENT, DPO, SUPERVISEUR
@@ -100,6 +108,19 @@ def test_today_counts_what_is_due_today_campaign_by_campaign(agent: User) -> Non
     figures = re.findall(r"(\d+) faits? sur (\d+)", page(agent, "index"))
     assert figures == [("1", "1"), ("0", "1")]
     assert page(agent, "index").count("aucun aujourd’hui") == 1
+
+
+def test_today_leads_to_an_import_that_waits_for_a_decision(agent: User, superviseur: User) -> None:
+    record = PopulationImport.objects.create(
+        file_name="extrait.csv", started_at=read_now(), status=ImportStatus.TO_CONFIRM
+    )
+    decide = reverse("admin:campaigns_populationimport_change", args=[record.pk])
+    read = reverse("admin:population_import_differences", args=[record.pk])
+    administrateur = page(make_colleague(ADMINISTRATEUR), "index")
+    assert decide in administrateur
+    assert "import de population à confirmer" in administrateur
+    assert read in page(superviseur, "index")
+    assert "à confirmer" not in page(agent, "index")
 
 
 def test_today_shows_what_last_night_could_not_do(agent: User) -> None:
