@@ -94,6 +94,7 @@ class SubmitForm(forms.Form):
 
     def ask_size(self) -> None:
         self.fields["typed_size"].widget = forms.NumberInput(attrs={"autocomplete": "off"})
+        self.fields["typed_size"].required = True
 
 
 class LaunchForm(forms.Form):

@@ -227,6 +227,7 @@ def test_a_campaign_for_most_of_the_population_is_submitted_by_typing_its_size(a
     assert refused.status_code == 409
     assert 'type="number"' in refused.content.decode()
     assert "tapez ce nombre" in refused.content.decode()
+    assert "(facultatif)" not in refused.content.decode()
     move(client, campaign, "soumettre", typed_size="3")
     campaign.refresh_from_db()
     assert campaign.status == CampaignStatus.SUBMITTED
