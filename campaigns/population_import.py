@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 ASKING_SHARE = 0.01  # of rejected lines, or of files to close: beyond it, somebody looks before anything is applied
 _BATCH = 2_000
+_FEW = 20  # people: marriages and corrections of a small file
 _CAF_WIDTH = 7
 _PROGRESS = 8  # blocks read between two figures shown
 
@@ -69,14 +70,15 @@ def import_population(
     mapping: Mapping[str, str] | None = None,
     accept_rejections: bool = False,
     accept_closures: bool = False,
+    accept_strangers: bool = False,
     is_full_extract: bool = False,
 ) -> PopulationImport:
     """Bring the allocataires of an extract in, and leave a row saying what became of its lines.
 
     ``mapping`` says which field a column holds when its name does not, {column: field or French header, "" to ignore}.
-    ``is_full_extract`` closes the files that the extract no longer holds. More than 1 % of rejected lines, or of open
-    files to close, refuses the file unless accepted. An unusable phone or e-mail is emptied and counted, it does not
-    reject the line. Raises ``ImportRefused``, population untouched.
+    ``is_full_extract`` closes the files that the extract no longer holds. More than 1 % of rejected lines, of open
+    files to close, or of people who would become somebody else, refuses the file unless accepted. An unusable phone or
+    e-mail is emptied and counted, it does not reject the line. Raises ``ImportRefused``, population untouched.
     """
     record = PopulationImport.objects.create(
         file_name=safe_name(file_name),
@@ -86,6 +88,7 @@ def import_population(
         is_full_extract=is_full_extract,
         accepts_rejections=accept_rejections,
         accepts_closures=accept_closures,
+        accepts_strangers=accept_strangers,
     )
     with staging.only_importer() as is_alone:
         if not is_alone:
@@ -193,7 +196,8 @@ def _apply(record: PopulationImport, reading: _Reading, now: datetime) -> str:
     record.created_count, record.updated_count = difference.created, difference.updated
     record.unchanged_count, record.changes = difference.unchanged, _name_changes(difference.changes)
     known = _count_closures(record, reading)
-    if problem := " ".join(filter(None, [_too_many_rejections(record), _too_many_closures(record, known)])):
+    doubts = [_too_many_rejections(record), _too_many_closures(record, known), _too_many_strangers(record, columns)]
+    if problem := " ".join(filter(None, doubts)):
         if record.stored_as:  # somebody will be asked
             keep_differences(record, reading.refused_matricules)
         return problem
@@ -298,6 +302,20 @@ def _too_many_closures(record: PopulationImport, known: int) -> str:
     return (
         f"L’extraction complète ferait clore {record.closed_count} dossiers sur {known}, plus de 1 % : rien n’a été "
         "appliqué. Vérifier qu’elle n’est pas tronquée, puis accepter ces clôtures."
+    )
+
+
+def _too_many_strangers(record: PopulationImport, columns: Sequence[str]) -> str:
+    """Columns sorted apart in a spreadsheet give everybody the name and the number of somebody else."""
+    if record.accepts_strangers or record.updated_count < _FEW:
+        return ""
+    strangers, met = staging.count_strangers(columns), record.updated_count + record.unchanged_count
+    if strangers < _FEW or strangers <= ASKING_SHARE * met:
+        return ""
+    return (
+        f"{strangers} matricules sur {met} désigneraient une autre personne (nom, prénom ou date de naissance changés "
+        "ensemble), plus de 1 % : rien n’a été appliqué. Vérifier que les colonnes du fichier n’ont pas été décalées "
+        "ou triées à part, puis accepter ces changements."
     )
 
 

@@ -164,6 +164,27 @@ def compare(fields: Sequence[str], extra_codes: Sequence[str]) -> Difference:
     return Difference(created, updated, total - created - updated, dict(changes))
 
 
+# Two of these that change at once: another person under a known matricule.
+_IDENTITY = {
+    "last_name": "a.last_name <> '' AND lower(a.last_name) <> lower(s.last_name)",
+    "first_name": "a.first_name <> '' AND lower(a.first_name) <> lower(s.first_name)",
+    "born_on": "coalesce(a.born_on <> s.born_on, false)",
+}
+
+
+def count_strangers(fields: Sequence[str]) -> int:
+    """People whom the staged rows would make somebody else of. After ``compare``."""
+    given = [f"({differs})::int" for name, differs in _IDENTITY.items() if name in fields]
+    if len(given) < 2:
+        return 0
+    counted = (
+        "SELECT count(*) FROM {difference} d JOIN {target} a ON a.id = d.allocataire_id JOIN {staging} s USING (line) "
+        f"WHERE {' + '.join(given)} >= 2"
+    )
+    [(strangers,)] = fetch(sql.SQL(counted).format(difference=DIFFERENCE, target=TARGET, staging=STAGING))
+    return int(strangers)
+
+
 def write(fields: Sequence[str], extra_codes: Sequence[str], difference: Difference, now: datetime) -> None:
     """Rewrite who differs and create who is missing, nobody else. Persons are locked in the order of their id, as
     every lock on them is."""

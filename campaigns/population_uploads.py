@@ -117,7 +117,8 @@ def confirm_upload(*, record: PopulationImport, now: datetime) -> None:
     """
     others = PopulationImport.objects.filter(status=ImportStatus.DONE, finished_at__gt=record.finished_at or now)
     stands = not others.exists()
-    _start_again(record, ImportStatus.TO_CONFIRM, now, accepts_rejections=stands, accepts_closures=stands)
+    accepted = dict.fromkeys(("accepts_rejections", "accepts_closures", "accepts_strangers"), stands)
+    _start_again(record, ImportStatus.TO_CONFIRM, now, **accepted)
 
 
 def relaunch_upload(*, record: PopulationImport, now: datetime) -> None:

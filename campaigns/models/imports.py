@@ -31,6 +31,7 @@ class PopulationImport(models.Model):
     is_full_extract = models.BooleanField("extraction complète", default=False)
     accepts_rejections = models.BooleanField("rejets acceptés", default=False)
     accepts_closures = models.BooleanField("clôtures acceptées", default=False)
+    accepts_strangers = models.BooleanField("changements d’identité acceptés", default=False)
 
     expected_count = models.PositiveIntegerField("lignes du fichier", default=0)  # known before reading: progress
     read_count = models.PositiveIntegerField("lignes lues", default=0)

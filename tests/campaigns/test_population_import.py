@@ -176,6 +176,34 @@ def test_a_refused_line_whose_matricule_a_spreadsheet_damaged_closes_nobody(tmp_
     assert not Allocataire.objects.exclude(closed_on=None).exists()
 
 
+def people_of(*names: str) -> str:
+    lines = (
+        line(matricule=f"{n:07d}", nom=f"NOM{name}", prenom=f"Prénom{name}", mobile=f"06123456{n:02d}")
+        for n, name in enumerate(names)
+    )
+    return "\n".join([HEADER, *lines])
+
+
+def test_a_file_whose_columns_were_sorted_apart_asks(tmp_path: Path) -> None:
+    """Everybody would bear the name of somebody else, and be greeted by it at another’s number."""
+    letters = [chr(ord("A") + n) for n in range(25)]
+    load(tmp_path, people_of(*letters))
+    with pytest.raises(ImportRefused, match="25 matricules sur 25 désigneraient une autre personne"):
+        load(tmp_path, people_of(*letters[1:], letters[0]))
+    assert Allocataire.objects.get(matricule="0000000").last_name == "NOMA"
+    done = load(tmp_path, people_of(*letters[1:], letters[0]), accept_strangers=True)
+    assert (done.updated_count, Allocataire.objects.get(matricule="0000000").last_name) == (25, "NOMB")
+
+
+def test_names_completed_recased_or_changed_alone_are_hers(tmp_path: Path) -> None:
+    letters = [chr(ord("A") + n) for n in range(25)]
+    load(tmp_path, people_of(*letters))
+    Allocataire.objects.update(first_name="", born_on=None)
+    assert load(tmp_path, people_of(*letters)).updated_count == 25
+    assert load(tmp_path, people_of(*letters).replace("NOM", "Nom").replace("Prénom", "PRÉNOM")).updated_count == 25
+    assert load(tmp_path, people_of(*letters).replace("NOM", "ÉPOUSE")).updated_count == 25
+
+
 def test_full_extract_closes_nobody_when_somebody_is_unreadable(tmp_path: Path) -> None:
     person = make_allocataire()
     done = load(tmp_path, f"{HEADER}\n{LINE}\nx;y\n", is_full_extract=True, accept_rejections=True)

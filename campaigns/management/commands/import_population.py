@@ -22,6 +22,11 @@ class Command(BaseCommand):
         )
         parser.add_argument("--accept-rejections", action="store_true", help="importe même au-delà de 1 %% de rejets")
         parser.add_argument("--accept-closures", action="store_true", help="clôt même plus de 1 %% des dossiers")
+        parser.add_argument(
+            "--accept-strangers",
+            action="store_true",
+            help="accepte que plus de 1 %% des personnes en deviennent une autre",
+        )
         parser.add_argument("--full", action="store_true", help="extraction complète : clôt les dossiers absents")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,6 +39,7 @@ class Command(BaseCommand):
                 mapping=dict(pair.partition("=")[::2] for pair in options["map"]),
                 accept_rejections=options["accept_rejections"],
                 accept_closures=options["accept_closures"],
+                accept_strangers=options["accept_strangers"],
                 is_full_extract=options["full"],
             )
         except ImportRefused as refusal:
