@@ -30,7 +30,7 @@ from outreach.rules.delivery import (
     action_for,
     bad_number_reason,
     deserves_late_try,
-    fact_state,
+    fact_of,
     is_known_code,
     may_be_received,
     status_of,
@@ -196,7 +196,7 @@ def _decide(
     is_late = status == TouchStatus.UNDELIVERED and deserves_late_try(codes) and has_time
     if is_late:
         status = TouchStatus.PLANNED
-    return kind, status.value, fact_state(status).value, is_late
+    return kind, status.value, fact_of(status, statuses).value, is_late
 
 
 def _act_on_codes(words: Sequence[Word], now: datetime) -> None:

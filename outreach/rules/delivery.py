@@ -29,6 +29,7 @@ __all__ = [
     "attempt_status",
     "bad_number_reason",
     "deserves_late_try",
+    "fact_of",
     "fact_state",
     "is_known_code",
     "may_be_received",
@@ -157,6 +158,13 @@ def touch_status(current: str, attempts: Sequence[str]) -> TouchStatus:
 def fact_state(status: str) -> FactState:
     """How the cap and the theme rule see a touch: what was not made, or failed, is released."""
     return _FACT_STATES.get(status, FactState.RESERVED)
+
+
+def fact_of(status: str, attempts: Collection[str]) -> FactState:
+    """The same, knowing its attempts: not made or failed in the end, it counts while an earlier one may be received."""
+    state = fact_state(status)
+    is_counted = state not in {FactState.RESERVED, FactState.RELEASED}
+    return state if is_counted or not may_be_received(attempts) else FactState.UNCONFIRMED
 
 
 def may_be_received(attempts: Collection[str]) -> bool:

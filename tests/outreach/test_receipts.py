@@ -154,6 +154,15 @@ def test_a_silent_handset_is_tried_once_more_later() -> None:
     assert states_of(second) == (AttemptStatus.UNDELIVERED, TouchStatus.UNDELIVERED, FactState.RELEASED)
 
 
+def test_who_may_have_received_an_earlier_try_counts_while_she_waits_for_a_later_one() -> None:
+    """A doubt, sent again by a superviseur; the second handset was off."""
+    doubt = make_sent(status=AttemptStatus.UNCONFIRMED, provider_ref="")
+    again = add_attempt(doubt.touch, provider_ref="SM2")
+    hear(again, "undelivered", "30003", provider_ref="SM2")
+    apply_receipts(now=NOW)
+    assert states_of(again) == (AttemptStatus.UNDELIVERED, TouchStatus.PLANNED, FactState.UNCONFIRMED)
+
+
 def test_no_later_try_when_the_contact_expires_first() -> None:
     attempt = make_sent()
     Touch.objects.filter(pk=attempt.touch_id).update(expires_at=NOW + LATE_TRY_DELAY)
