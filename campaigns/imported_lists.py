@@ -123,6 +123,11 @@ def _check(delivery: Delivery, today: date) -> None:
             f"Ce nom est trop proche de celui de la liste « {alike.name} » pour l’en distinguer : rien n’a été changé. "
             "Reprendre exactement ce nom pour la remplacer, ou en choisir un autre dont le début diffère."
         )
+    if alike and alike.is_sensitive and not alike.archived_at and not delivery.is_sensitive:
+        raise ListRefused(
+            f"La liste « {alike.name} » est sensible, et cette livraison ne le dit plus : rien n’a été changé. Le dire "
+            "de nouveau ; une liste qui ne le serait plus s’archive, puis se redonne."
+        )
     later = ImportedList.objects.in_use().filter(code=delivery.code, as_of__gt=delivery.as_of).first()
     if later:
         raise ListRefused(

@@ -1,5 +1,6 @@
 """A list comes in as a file, is replaced whole by the next delivery or not at all, and is a criterion with its date."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,19 @@ def test_a_name_that_only_resembles_another_does_not_replace_its_people(tmp_path
     assert (done.name, members(done.code)) == (name, {first.pk})
     again = deliver(tmp_path, "matricule\n0000002\n", Delivery(f" {name.upper()}", "Cnaf", NIGHT))
     assert (again.pk, members(done.code)) == (done.pk, {second.pk}), "the same name, whatever its capitals"
+
+
+def test_a_delivery_that_forgets_to_say_sensitive_does_not_make_the_list_ordinary(tmp_path: Path) -> None:
+    """Segments that use it would no longer ask for a justification."""
+    people(2)
+    health = Delivery("Suivi AAH", "Partenaire", NIGHT, is_sensitive=True)
+    done = deliver(tmp_path, "matricule\n0000001\n", health)
+    with pytest.raises(ListRefused, match="est sensible"):
+        deliver(tmp_path, "matricule\n0000002\n", replace(health, is_sensitive=False))
+    done.refresh_from_db()
+    assert done.is_sensitive
+    archive_list(imported_list=done, now=NOW)
+    assert not deliver(tmp_path, "matricule\n0000002\n", replace(health, is_sensitive=False)).is_sensitive
 
 
 @pytest.mark.parametrize(
