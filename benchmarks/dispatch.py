@@ -7,6 +7,7 @@ REDIS_URL; a test database is made and dropped. Medians; the figures go to ``doc
 """
 
 import argparse
+import logging
 import os
 import tempfile
 import time
@@ -168,6 +169,7 @@ def main() -> None:
     import django
 
     django.setup()
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # Twilio's client keeps ten connections, and says so
     from django.test.utils import setup_databases, teardown_databases
 
     databases = setup_databases(verbosity=0, interactive=False, serialized_aliases=())
