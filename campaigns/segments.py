@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
+from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, TextField, Value, When
 from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, In, IsNull, LessThan, LessThanOrEqual
 from django.utils import timezone
@@ -32,6 +33,7 @@ from campaigns.models import (
     SelectionRow,
 )
 from campaigns.models.expressions import AnyDateWithin, JsonNumber, JsonText
+from campaigns.models.planner import give_room
 from campaigns.rules.criteria import (
     BUILTIN_FIELDS,
     Catalogue,
@@ -123,7 +125,9 @@ def expand_criteria(criteria: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def count_matching(criteria: Mapping[str, Any], *, today: date) -> int:
     """How many people meet the criteria on ``today``."""
-    return _select(criteria, today).count()
+    with transaction.atomic():
+        give_room()
+        return _select(criteria, today).count()
 
 
 def holding(nodes: Sequence[Mapping[str, Any]], *, allocataire_id: int, today: date) -> list[bool]:
