@@ -7,11 +7,30 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 
 from campaigns.enums import BadDestinationReason, CampaignStatus, Channel
-from campaigns.models import BadDestination, Campaign, ImportedList, Programme, User, read_now
+from campaigns.models import (
+    BadDestination,
+    Campaign,
+    DifferenceKind,
+    ImportedList,
+    ImportStatus,
+    PopulationImport,
+    Programme,
+    Segment,
+    User,
+    read_now,
+)
 from outreach.enums import NightStatus, ReplyClass, TouchStatus
 from outreach.models import Call, CallHandover, CallResultImport, Night, NightStep, Reply, Touch
 from outreach.roles import SUPERVISEUR
-from tests.factories import make_audience, make_campaign, make_list, make_member, make_running_campaign, step_values
+from tests.factories import (
+    make_audience,
+    make_campaign,
+    make_list,
+    make_member,
+    make_running_campaign,
+    make_segment,
+    step_values,
+)
 from tests.journeys.pages import Visitor
 from tests.pages import make_colleague
 
@@ -43,6 +62,14 @@ def furnish(user: User) -> dict[str, str]:
 def come_from_outside(touch: Touch, user: User) -> None:
     """A list with a line that was not taken, a lot of calls, results, an address to correct."""
     now = read_now()
+    record = PopulationImport.objects.create(
+        file_name="extrait.csv", started_at=now, status=ImportStatus.TO_CONFIRM, problem="Trop de lignes rejetées.",
+        read_count=2, rejected_count=1, changes={"mobile": 1},
+    )  # fmt: skip
+    record.rejected_lines.create(line=2, column="nom", value_class="vide", reason="Le nom manque.")
+    record.differences.create(
+        allocataire=touch.allocataire, line=3, kind=DifferenceKind.UPDATED, before={"mobile": ""}, after={"mobile": "x"}
+    )
     make_list(touch.allocataire, unknown_count=1, rejected=[[3, "matricule", "Ce matricule n’est pas connu."]])
     CallHandover.objects.create(by=user, at=now, until=now + timedelta(hours=2), call_count=1)
     CallResultImport.objects.create(
@@ -128,6 +155,17 @@ def what_comes_from_outside() -> dict[str, tuple[str, tuple[int, ...]]]:
         "entrust": ("outreach_callhandover_add", ()),
         "entrusted": ("outreach_callhandover_change", (CallHandover.objects.get().pk,)),
         "results": ("outreach_callresultimport_change", (CallResultImport.objects.get().pk,)),
+        "import to confirm": ("campaigns_populationimport_change", (PopulationImport.objects.get().pk,)),
+        "differences": ("population_import_differences", (PopulationImport.objects.get().pk,)),
+        "account": ("campaigns_user_change", (User.objects.earliest("pk").pk,)),
+        "new account": ("campaigns_user_add", ()),
+        "new programme": ("campaigns_programme_add", ()),
+        "history": ("campaigns_segment_history", (Segment.objects.earliest("pk").pk,)),
+        "removal": ("campaigns_segment_delete", (make_segment(name="Sans usage").pk,)),
+        "password": ("password_change", ()),
+        "looks": ("campaigns_accesslog_changelist", ()),
+        "oppositions": ("campaigns_opposition_changelist", ()),
+        "system": ("systeme", ()),
     }
 
 
