@@ -218,6 +218,37 @@ def test_two_segments_kept_at_once_do_not_come_to_contain_each_other(monkeypatch
         assert check(kept.criteria, load_catalogue(writing=kept)) == []
 
 
+def chain(length: int) -> list[Segment]:
+    """Each contains the one before."""
+    kept = [make_segment(PARENTS)]
+    while len(kept) < length:
+        kept.append(make_segment(inside(kept[-1])))
+    return kept
+
+
+def test_a_segment_does_not_break_those_that_contain_it() -> None:
+    """Right by itself, with two more inside, it would make its outermost too deep to be read."""
+    outer, more = chain(MAX_NESTED), chain(3)
+    innermost, outermost = outer[0], outer[-1]
+    innermost.criteria = inside(more[-1])
+    with pytest.raises(
+        InvalidCriteria, match=f"« {outermost.name} », qui le contient, ne pourrait plus être lu. Plus de"
+    ):
+        keep_segment(segment=innermost)
+    assert count_matching(outermost.criteria, today=NIGHT) == 0
+    innermost.criteria = ALONE
+    keep_segment(segment=innermost)
+
+
+def test_what_was_broken_already_keeps_nobody_from_working() -> None:
+    make_segment({"field": "extra.disparu", "op": "eq", "value": 1})
+    kept = make_segment(PARENTS)
+    kept.criteria = ALONE
+    keep_segment(segment=kept)
+    keep_segment(segment=Segment(name="Nouveau", criteria=inside(kept)))
+    assert Segment.objects.get(pk=kept.pk).criteria == ALONE
+
+
 def test_the_page_says_that_a_segment_was_changed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = make_segment(PARENTS)
 
