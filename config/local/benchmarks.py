@@ -13,6 +13,7 @@ SERVER = {"fsync": "off", "max_connections": "200"}
 STAGES: dict[str, list[list[str]]] = {
     "import_population": [[]],
     "segments": [[], ["--growth", "10000,113000,1000000"], ["--month", "113000"]],
+    "pages": [[]],
     "dispatch": [[]],
     "email": [[]],
     "receipts": [[], ["--burst", "1000000", "--pairs", "1"]],
