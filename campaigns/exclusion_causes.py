@@ -55,12 +55,14 @@ def _guardianship(_case: Case) -> list[str]:
 
 
 def _opposed(case: Case) -> list[str]:
-    person = case.person
-    hashes = [hash_destination(value) for value in (person.mobile, person.landline, person.email) if value]
-    hers = Q(allocataire=person) | Q(allocataire=None, destination_hash__in=hashes)
+    hers = Q(allocataire=case.person) | Q(allocataire=None, destination_hash__in=_hashes(case.person))
     standing = Q(lifted_at=None) | Q(lifted_at__gt=case.at)
     found = Opposition.objects.filter(hers, standing, recorded_at__lte=case.at, channel__in=["", *case.channels])
     return [say_opposition(row) for row in found.filter(theme__in=["", case.campaign.theme]).order_by("pk")]
+
+
+def _hashes(person: Allocataire) -> list[str]:
+    return [hash_destination(value) for value in (person.mobile, person.landline, person.email) if value]
 
 
 def say_opposition(row: Opposition) -> str:
@@ -79,13 +81,14 @@ def _no_address(case: Case) -> list[str]:
             "Appel", "téléphone", mask_phone(person.mobile or person.landline), person.call_allowed
         ),
     }
-    bad = BadDestination.objects.filter(allocataire=person, since__lte=case.at).filter(
-        Q(corrected_at=None) | Q(corrected_at__gt=case.at), channel__in=["", *case.channels]
+    standing = Q(corrected_at=None) | Q(corrected_at__gt=case.at)
+    bad = BadDestination.objects.filter(
+        standing, since__lte=case.at, channel__in=["", *case.channels], destination_hash__in=_hashes(person)
     )
     known_bad = [
         f"{row.get_channel_display() if row.channel else 'Tous les canaux'} : adresse à corriger depuis le "
         f"{_day(row.since)} ({row.get_reason_display()})."
-        for row in bad.order_by("since", "pk")
+        for row in bad.filter(allocataire=person).order_by("since", "pk")
     ]
     refused = [f"En outre : {text}" for text in _opposed(case)]
     return [*(states[Channel(channel)] for channel in case.channels if states[Channel(channel)]), *known_bad, *refused]

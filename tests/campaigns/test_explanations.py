@@ -102,8 +102,9 @@ def _unreachable() -> Allocataire:
 
 def _badly_addressed() -> Allocataire:
     person = make_allocataire()
-    finding = Finding(person.pk, person.mobile, "SMS", BadDestinationReason.UNKNOWN)
-    record_bad_destinations(findings=[finding], now=NOW - timedelta(days=2))
+    for days, number in ((2, person.mobile), (90, "+33611111111")):  # the other was hers before
+        finding = Finding(person.pk, number, "SMS", BadDestinationReason.UNKNOWN)
+        record_bad_destinations(findings=[finding], now=NOW - timedelta(days=days))
     return person
 
 
