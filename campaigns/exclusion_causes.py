@@ -88,7 +88,7 @@ def _no_address(case: Case) -> list[str]:
     known_bad = [
         f"{row.get_channel_display() if row.channel else 'Tous les canaux'} : adresse à corriger depuis le "
         f"{_day(row.since)} ({row.get_reason_display()})."
-        for row in bad.filter(allocataire=person).order_by("since", "pk")
+        for row in bad.order_by("since", "pk")
     ]
     refused = [f"En outre : {text}" for text in _opposed(case)]
     return [*(states[Channel(channel)] for channel in case.channels if states[Channel(channel)]), *known_bad, *refused]

@@ -108,6 +108,10 @@ def _badly_addressed() -> Allocataire:
     return person
 
 
+def _sharing_a_bad_number() -> Allocataire:
+    return make_allocataire(mobile=_badly_addressed().mobile)
+
+
 def _seen_on_the_theme() -> Allocataire:
     person = make_allocataire()
     former = make_campaign(name="Première", plan=make_plan(theme="vie-maritale"))
@@ -157,6 +161,11 @@ def _sharing() -> Allocataire:
         ),
         (
             _badly_addressed,
+            Exclusion.NO_ADDRESS,
+            ["SMS : adresse à corriger depuis le 01/03/2026 (Numéro inconnu de l’opérateur)."],
+        ),
+        (
+            _sharing_a_bad_number,
             Exclusion.NO_ADDRESS,
             ["SMS : adresse à corriger depuis le 01/03/2026 (Numéro inconnu de l’opérateur)."],
         ),
