@@ -3,8 +3,8 @@
 from django.db import connection, models
 
 WORTH_ANALYSING = 1_000  # rows; below, autovacuum is soon enough
-# Sorts and hashes of 100,000 people go to disk in the default 4 MB. Compiling costs more than it saves; so does a second
-# process (5 ms to start) where one reads the table or the index in that time, as it does those of a Caf.
+# Sorts and hashes of 100,000 people go to disk in the default 4 MB. Compiling costs more than it saves; so does a
+# second process (5 ms to start) where one reads the table or the index in that time, as it does those of a Caf.
 ROOM = """
 SET LOCAL work_mem = '64MB';
 SET LOCAL jit = off;

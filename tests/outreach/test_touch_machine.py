@@ -122,7 +122,7 @@ class LifeOfContacts(RuleBasedStateMachine):
         by_verb: dict[str, dict[str, Any]] = {
             "submit": {"by": self.agent},
             "launch": {"typed_size": campaign.expected_size or 0},
-            **dict.fromkeys(["pause", "send_back"], {"reason": "essai"}),
+            **{one: {"reason": "essai"} for one in ("pause", "send_back")},
         }
         values = {"by": self.superviseur, **by_verb.get(verb, {})}
         try_texts(campaign)
