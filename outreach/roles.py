@@ -44,6 +44,7 @@ _SUPERVISING = _WORKING | {
     "campaigns.approve_campaign",
     "campaigns.resume_campaign",
     "campaigns.override_campaign",
+    "campaigns.change_opposition",  # lifts a refusal, when the person asks for it
     "campaigns.export_allocataire",
     "campaigns.delete_segment",
     "campaigns.add_importedlist",

@@ -6,8 +6,10 @@ import pytest
 from django.urls import reverse
 
 from campaigns.admin.masking import mask_email, mask_matricule, mask_phone
-from campaigns.models import AccessLog, Allocataire, Opposition
-from outreach.roles import ADMINISTRATEUR, AGENT
+from campaigns.enums import OppositionSource
+from campaigns.models import AccessLog, Allocataire, Opposition, read_now
+from campaigns.oppositions import record_opposition
+from outreach.roles import ADMINISTRATEUR, AGENT, SUPERVISEUR
 from tests.factories import make_allocataire, make_allocataires
 from tests.pages import MAX_QUERIES, make_colleague, sign_in
 
@@ -93,3 +95,21 @@ def test_the_list_costs_the_same_whatever_its_length(django_assert_max_num_queri
     client = sign_in(make_colleague(AGENT))
     with django_assert_max_num_queries(MAX_QUERIES):
         client.get(reverse(LIST))
+
+
+def test_a_superviseur_lifts_a_refusal_that_the_person_takes_back(person: Allocataire) -> None:
+    record_opposition(allocataire_ids=[person.pk], source=OppositionSource.AGENT, now=read_now())
+    opposition = Opposition.objects.get()
+    address = reverse("admin:lift_opposition", args=[opposition.pk])
+    page = reverse("admin:campaigns_allocataire_change", args=[person.pk])
+    agent, chief = sign_in(make_colleague(AGENT)), sign_in(make_colleague(SUPERVISEUR))
+    assert address not in agent.get(page).content.decode()
+    assert agent.post(address).status_code == 403
+    assert address in chief.get(page).content.decode()
+    assert "START" in chief.get(address).content.decode()
+    assert Opposition.objects.active().exists(), "asking changes nothing"
+    assert chief.post(address, follow=True).redirect_chain == [(page, 302)]
+    assert not Opposition.objects.active().exists()
+    assert AccessLog.objects.get(action="levée d’opposition").allocataire_id == person.pk
+    assert address not in chief.get(page).content.decode()
+    assert "Elle a été levée" in chief.get(address).content.decode()
