@@ -55,6 +55,8 @@ class World:
     gateway: FakeGateway = field(default_factory=FakeGateway)
     approved_texts: dict[int, set[str]] = field(default_factory=dict)  # by campaign, at its last approval
     opposed: set[int] = field(default_factory=set)
+    gone: set[int] = field(default_factory=set)  # dead, closed file, under guardianship, no address any more
+    unread: set[int] = field(default_factory=set)  # who wrote something that may be a refusal
     done: dict[int, list[date]] = field(default_factory=lambda: defaultdict(list))  # when people did what is asked
     is_stopped: bool = False
     elsewhere: dict[int, list[datetime]] = field(default_factory=lambda: defaultdict(list))
@@ -80,6 +82,9 @@ class World:
             touch, local = attempt.touch, attempt.intent_at.astimezone(PARIS)
             assert not self.is_stopped, "sent while the stop button was pressed"
             assert touch.allocataire_id not in self.opposed, "sent to who refused"
+            assert touch.allocataire_id not in self.gone, "sent to who is not to be contacted any more"
+            assert touch.allocataire_id not in self.unread, "sent to who may have refused"
+            assert attempt.intent_at < touch.expires_at, "sent after its own delay"
             done = [day for day in self.done[touch.allocataire_id] if touch.audience.night_on <= day <= local.date()]
             assert not done, "sent to who had done it"
             assert touch.member.arm not in {CONTROL_ARM, ""}, "a témoin was contacted, or an excluded person"

@@ -5,7 +5,9 @@ step ``machine_world`` judges. ``FULL=1`` draws more and longer lives.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -25,11 +27,12 @@ from campaigns import lifecycle
 from campaigns.enums import CampaignStatus, Channel, FactState, OppositionSource, OutcomeStage
 from campaigns.lifecycle import MoveRefused
 from campaigns.models import Allocataire, Campaign, RegularisationKind, Step, read_now, set_clock
-from campaigns.oppositions import record_opposition
+from campaigns.oppositions import hash_destination, record_opposition
 from outreach import dispatch
 from outreach.channels.registry import use_gateway
-from outreach.enums import AttemptStatus, EventKind, TouchStatus
-from outreach.models import Attempt, Fence, Pause, Regularisation, RegularisationImport, Touch
+from outreach.enums import AttemptStatus, EventKind, ReplyClass, TouchStatus
+from outreach.fence import close_fence
+from outreach.models import Attempt, Fence, Pause, Regularisation, RegularisationImport, Reply, Touch
 from outreach.night import run_due_night
 from outreach.pauses import pause_sending, resume_sending
 from outreach.receipts import apply_receipts, store_event
@@ -61,6 +64,10 @@ MOVES = ["submit", "approve", "launch", "pause", "resume", "cancel", "send_back"
 JUMPS = [timedelta(minutes=m) for m in (1, 2, 4, 4, 20, 20, 60, 4 * 60 + 5, 24 * 60, 3 * 24 * 60)]
 ENDS = [("delivered", ""), ("undelivered", "30003"), ("undelivered", "30005"), ("failed", "30008"), ("sent", "")]
 MET = {AttemptStatus.SUBMITTED, AttemptStatus.UNCONFIRMED, AttemptStatus.FAILED}
+SOME_ANSWERS = st.lists(st.sampled_from(sorted(ANSWERS)), min_size=1, max_size=6)
+ACTS = ["refuse", "regularise", "leave", "write", "contact elsewhere", "nothing", "pause", "edit", "stop", "wait"]
+# What a file may say of a person who is not to be contacted any more. None: the date of that day.
+CHANGES = {"deceased_on": None, "closed_on": None, "is_under_guardianship": True, "sms_allowed": False, "mobile": ""}
 TEXTS = ["Caf : un premier texte.", "Caf : un autre texte."]
 
 
@@ -71,7 +78,77 @@ class Killed(BaseException):
     pass
 
 
-class LifeOfContacts(RuleBasedStateMachine):
+class Surroundings(RuleBasedStateMachine):
+    """What those who are contacted do, what their files say, the time that passes and what it sets in order."""
+
+    world: World
+    people: list[Allocataire]
+    kind: RegularisationKind
+
+    @rule(rank=st.integers(0, PEOPLE - 1), channel=st.sampled_from(["", Channel.SMS]), by_number=st.booleans())
+    def refuse(self, rank: int, channel: str, by_number: bool) -> None:
+        person = self.people[rank]
+        record_opposition(
+            allocataire_ids=[] if by_number else [person.pk], channel=channel, source=OppositionSource.SMS_STOP,
+            now=read_now(), destination=person.mobile if by_number else "",
+        )  # fmt: skip
+        self.world.opposed.add(person.pk)
+
+    @rule(rank=st.integers(0, PEOPLE - 1))
+    def regularise(self, rank: int) -> None:
+        today = read_now().astimezone(PARIS).date()
+        source = RegularisationImport.objects.create(file_name="f.csv", as_of=today, imported_at=read_now())
+        source.kinds.add(self.kind)
+        Regularisation.objects.get_or_create(
+            allocataire=self.people[rank], kind=self.kind, occurred_on=today, defaults={"source": source}
+        )
+        self.world.done[self.people[rank].pk].append(today)
+
+    def leave(self, rank: int, change: str) -> None:
+        """What her file says from now on keeps her from being contacted."""
+        value = CHANGES[change]
+        today = read_now().astimezone(PARIS).date()
+        Allocataire.objects.filter(pk=self.people[rank].pk).update(**{change: today if value is None else value})
+        self.world.gone.add(self.people[rank].pk)
+
+    @rule()
+    def read(self) -> None:
+        """An agent reads all that was written: it was no refusal."""
+        Reply.objects.update(handled_at=read_now())
+        self.world.unread.clear()
+
+    def write(self, rank: int) -> None:
+        """She answers something that may be a refusal."""
+        person = self.people[rank]
+        Reply.objects.create(
+            allocataire=person, sender_hash=hash_destination(person.mobile), provider="fake",
+            provider_ref=f"IN{Reply.objects.count()}", body="Je ne sais pas", kind=ReplyClass.AMBIGUOUS,
+            received_at=read_now(),
+        )  # fmt: skip
+        self.world.unread.add(person.pk)
+
+    @rule(rank=st.integers(0, PEOPLE - 1))
+    def contact_elsewhere(self, rank: int) -> None:
+        now, campaign = read_now(), make_campaign(status=CampaignStatus.CLOSED)
+        make_contact_fact(self.people[rank], campaign, at=now, touch_ref=10**9 + campaign.pk, state=FactState.SUBMITTED)
+        self.world.elsewhere[self.people[rank].pk].append(now)
+
+    @rule(jump=st.sampled_from(JUMPS))
+    def wait(self, jump: timedelta) -> None:
+        set_clock(read_now() + jump)
+
+    @rule()
+    def sweep(self) -> None:
+        now = read_now()
+        release_expired_claims(now=now)
+        mark_crashed_attempts(now=now)
+        reconcile_unconfirmed(now=now)
+        reschedule_missed(now=now)
+
+
+class LifeOfContacts(Surroundings):
+    turns = cycle(ACTS)  # of all lives: each act is met
+
     def __init__(self) -> None:
         super().__init__()
         self.undone = transaction.atomic()
@@ -148,14 +225,18 @@ class LifeOfContacts(RuleBasedStateMachine):
         if campaign.is_editable and is_honest:
             lifecycle.record_edit(campaign=campaign, by=self.agent, now=read_now())
 
-    @rule(is_pressed=st.booleans(), scope=st.sampled_from(["", "SMS"]))
+    @rule(is_pressed=st.booleans(), scope=st.sampled_from(["", "SMS", "FENCE"]))
     def stop_button(self, is_pressed: bool, scope: str) -> None:
+        """Or the fence, which a restored database closes."""
         is_pressed = is_pressed and not self.world.is_stopped
-        if is_pressed:
+        if is_pressed and scope == "FENCE":
+            close_fence(now=read_now(), reason="essai")
+        elif is_pressed:
             pause_sending(scope=scope, by=self.superviseur, now=read_now(), reason="essai")
         else:
             for each in ("", "SMS"):
                 resume_sending(scope=each, by=self.superviseur, now=read_now())
+            Fence.objects.update(closed_at=None)
         self.world.is_stopped = is_pressed
 
     @rule(resolution=st.sampled_from(Resolution), rank=st.integers(0, 5))
@@ -170,37 +251,7 @@ class LifeOfContacts(RuleBasedStateMachine):
             resolution = Resolution.CLOSE
         resolve_touch(touch=touch, decision=resolution, by=self.superviseur, now=read_now(), reason="essai")
 
-    # --- people
-    @rule(rank=st.integers(0, PEOPLE - 1), channel=st.sampled_from(["", Channel.SMS]), by_number=st.booleans())
-    def refuse(self, rank: int, channel: str, by_number: bool) -> None:
-        person = self.people[rank]
-        record_opposition(
-            allocataire_ids=[] if by_number else [person.pk], channel=channel, source=OppositionSource.SMS_STOP,
-            now=read_now(), destination=person.mobile if by_number else "",
-        )  # fmt: skip
-        self.world.opposed.add(person.pk)
-
-    @rule(rank=st.integers(0, PEOPLE - 1))
-    def regularise(self, rank: int) -> None:
-        today = read_now().astimezone(PARIS).date()
-        source = RegularisationImport.objects.create(file_name="f.csv", as_of=today, imported_at=read_now())
-        source.kinds.add(self.kind)
-        Regularisation.objects.get_or_create(
-            allocataire=self.people[rank], kind=self.kind, occurred_on=today, defaults={"source": source}
-        )
-        self.world.done[self.people[rank].pk].append(today)
-
-    @rule(rank=st.integers(0, PEOPLE - 1))
-    def contact_elsewhere(self, rank: int) -> None:
-        now, campaign = read_now(), make_campaign(status=CampaignStatus.CLOSED)
-        make_contact_fact(self.people[rank], campaign, at=now, touch_ref=10**9 + campaign.pk, state=FactState.SUBMITTED)
-        self.world.elsewhere[self.people[rank].pk].append(now)
-
     # --- time and machines
-    @rule(jump=st.sampled_from(JUMPS))
-    def wait(self, jump: timedelta) -> None:
-        set_clock(read_now() + jump)
-
     @rule()
     def sleep(self) -> None:
         """Until the morning, when nothing more is to be done today."""
@@ -211,12 +262,38 @@ class LifeOfContacts(RuleBasedStateMachine):
         run_due_night(now=read_now())
         set_clock(tomorrow.replace(hour=10, minute=5))
 
-    @rule(answers=st.lists(st.sampled_from(sorted(ANSWERS)), min_size=1, max_size=6))
-    def send(self, answers: list[str]) -> None:
+    @rule(answers=SOME_ANSWERS, rank=st.integers(0, PEOPLE - 1))
+    def send(self, answers: list[str], rank: int) -> None:
+        """Once contacts are claimed somebody acts, each in turn: the decision sees it."""
         self.world.script(answers)
-        dispatch.dispatch_due(channel=Channel.SMS, worker="machine", deadline_seconds=20)
+        done: list[str] = []
 
-    @rule(answers=st.lists(st.sampled_from(sorted(ANSWERS)), min_size=1, max_size=6), point=st.sampled_from(POINTS))
+        def reached(point: str) -> None:
+            if point == "1-claimed" and not done and Touch.objects.filter(status=TouchStatus.CLAIMED).exists():
+                done.append(next(self.turns))
+                seen[f"meanwhile: {done[0]}"] += 1
+                self.act(done[0], rank)
+
+        with pytest.MonkeyPatch.context() as hook:
+            hook.setattr(dispatch, "reached", reached)
+            dispatch.dispatch_due(channel=Channel.SMS, worker="machine", deadline_seconds=20)
+
+    def act(self, act: str, rank: int) -> None:
+        acts: dict[str, Callable[[], None]] = {
+            "refuse": lambda: self.refuse(rank, "", bool(rank % 2)),
+            "regularise": lambda: self.regularise(rank),
+            "leave": lambda: self.leave(rank, sorted(CHANGES)[rank % len(CHANGES)]),
+            "write": lambda: self.write(rank),
+            "contact elsewhere": lambda: self.contact_elsewhere(rank),
+            "pause": lambda: self.press(rank % 2, "pause"),
+            "edit": lambda: self.edit(rank % 2, TEXTS[1], False),
+            "stop": lambda: self.stop_button(True, ["", "SMS", "FENCE"][rank % 3]),
+            "wait": lambda: self.wait([JUMPS[-3], JUMPS[-1]][rank % 2]),
+            "nothing": lambda: None,
+        }
+        acts[act]()
+
+    @rule(answers=SOME_ANSWERS, point=st.sampled_from(POINTS))
     def die(self, answers: list[str], point: str) -> None:
         self.world.script(answers)
 
@@ -232,19 +309,11 @@ class LifeOfContacts(RuleBasedStateMachine):
             except Killed:
                 seen["killed"] += 1
 
-    @rule(answers=st.lists(st.sampled_from(sorted(ANSWERS)), min_size=1, max_size=6))
-    def bell(self, answers: list[str]) -> None:
+    @rule(answers=SOME_ANSWERS, rank=st.integers(0, PEOPLE - 1))
+    def bell(self, answers: list[str], rank: int) -> None:
         """What rings every few seconds, together."""
         self.sweep()
-        self.send(answers)
-
-    @rule()
-    def sweep(self) -> None:
-        now = read_now()
-        release_expired_claims(now=now)
-        mark_crashed_attempts(now=now)
-        reconcile_unconfirmed(now=now)
-        reschedule_missed(now=now)
+        self.send(answers, rank)
 
     @rule(
         ends=st.lists(st.sampled_from(ENDS), min_size=1, max_size=4), order=st.permutations(["queued", "sent", "", ""])
@@ -285,5 +354,7 @@ def test_whatever_happens_the_promises_hold() -> None:
         ),
     )  # fmt: skip
     assert not Allocataire.objects.exists(), "a life left something behind"
-    missing = {"killed", *MET} - {name for name, number in seen.items() if number}
+    missing = {"killed", *MET, *(f"meanwhile: {act}" for act in ACTS)} - {
+        name for name, number in seen.items() if number
+    }
     assert not missing, f"never met: {missing}, but {dict(seen)}"
