@@ -65,7 +65,8 @@ JUMPS = [timedelta(minutes=m) for m in (1, 2, 4, 4, 20, 20, 60, 4 * 60 + 5, 24 *
 ENDS = [("delivered", ""), ("undelivered", "30003"), ("undelivered", "30005"), ("failed", "30008"), ("sent", "")]
 MET = {AttemptStatus.SUBMITTED, AttemptStatus.UNCONFIRMED, AttemptStatus.FAILED}
 SOME_ANSWERS = st.lists(st.sampled_from(sorted(ANSWERS)), min_size=1, max_size=6)
-ACTS = ["refuse", "regularise", "leave", "write", "contact elsewhere", "nothing", "pause", "edit", "stop", "wait"]
+ACTS = ["refuse", "regularise", "leave", "write", "contact elsewhere", "nothing", "pause", "edit", "stop", "fence",
+        "wait"]  # fmt: skip
 # What a file may say of a person who is not to be contacted any more. None: the date of that day.
 CHANGES = {"deceased_on": None, "closed_on": None, "is_under_guardianship": True, "sms_allowed": False, "mobile": ""}
 TEXTS = ["Caf : un premier texte.", "Caf : un autre texte."]
@@ -173,8 +174,10 @@ class LifeOfContacts(Surroundings):
         allows_resend=st.booleans(),
         share=st.sampled_from(["0", "0.34"]),
         is_launched=st.sampled_from([True, True, True, False]),
+        first=st.one_of(st.none(), SOME_ANSWERS),
+        rank=st.integers(0, PEOPLE - 1),
     )
-    def begin(self, allows_resend: bool, share: str, is_launched: bool) -> None:
+    def begin(self, allows_resend: bool, share: str, is_launched: bool, first: list[str] | None, rank: int) -> None:
         self.kind = RegularisationKind.objects.create(code="machine", label="Déclaration", stage=OutcomeStage.FILED)
         self.people = make_allocataires(PEOPLE)
         self.agent, self.superviseur = make_user(), make_user()
@@ -183,6 +186,8 @@ class LifeOfContacts(Surroundings):
             self.hurry(0)
             self.hurry(1)
             self.sleep()
+        if first:
+            self.send(first, rank)
 
     def start(self, allows_resend: bool, share: str, days: list[int]) -> Campaign:
         steps = [step_values(position=n, offset_days=day, body=TEXTS[0]) for n, day in enumerate(days, start=1)]
@@ -287,7 +292,8 @@ class LifeOfContacts(Surroundings):
             "contact elsewhere": lambda: self.contact_elsewhere(rank),
             "pause": lambda: self.press(rank % 2, "pause"),
             "edit": lambda: self.edit(rank % 2, TEXTS[1], False),
-            "stop": lambda: self.stop_button(True, ["", "SMS", "FENCE"][rank % 3]),
+            "stop": lambda: self.stop_button(True, ["", "SMS"][rank % 2]),
+            "fence": lambda: self.stop_button(True, "FENCE"),
             "wait": lambda: self.wait([JUMPS[-3], JUMPS[-1]][rank % 2]),
             "nothing": lambda: None,
         }
