@@ -135,7 +135,7 @@ class _Run:
     def finish(self) -> None:
         """Wait for what is on the wire (each request has its own deadline) and give the rest back."""
         try:
-            while self.on_the_wire:
+            while self.on_the_wire and self.wire.is_busy:
                 self._record_answers()
         finally:
             self.wire.close()

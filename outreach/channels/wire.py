@@ -6,7 +6,7 @@ Threads rather than one event loop: any gateway can be used. One that can carrie
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Event
@@ -38,12 +38,13 @@ class Wire:
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="wire")
         self._send, self._send_together = send, send_together
         self._arrived: SimpleQueue[Arrival | BaseException] = SimpleQueue()
+        self._carried: set[Future[None]] = set()
         self._silent_until = 0.0
         self._waiting = Event()  # never set: to wait with the precision of a lock
 
     def leave(self, gateway: Gateway, message: OutgoingMessage, at: float) -> None:
         """Send at an instant of ``time.monotonic()``; at once when it is 0. Past its ``leave_by`` it is given back."""
-        self._pool.submit(self._carry, gateway, [message], at)
+        self._submit(gateway, [message], at)
 
     def leave_all(self, gateway: Gateway, messages: Sequence[OutgoingMessage], instants: Sequence[float]) -> None:
         """Each at its instant, in order; by one thread those whose instants are the same, where the gateway can."""
@@ -53,7 +54,7 @@ class Wire:
             group.append(message)
             is_last = place + 1 == len(messages)
             if is_last or len(group) == most or instants[place + 1] - at > SAME_INSTANT:
-                self._pool.submit(self._carry, gateway, group, at)
+                self._submit(gateway, group, at)
                 group = []
 
     def collect(self, *, patience: float, gather: float) -> list[Arrival]:
@@ -74,8 +75,18 @@ class Wire:
                 until = time.monotonic() + gather
             arrived.append(one)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything may still be collected. What a signal interrupted may never be: nobody waits for it."""
+        return bool(self._carried) or not self._arrived.empty()
+
     def close(self) -> None:
         self._pool.shutdown()
+
+    def _submit(self, gateway: Gateway, messages: Sequence[OutgoingMessage], at: float) -> None:
+        carried = self._pool.submit(self._carry, gateway, messages, at)
+        self._carried.add(carried)
+        carried.add_done_callback(self._carried.discard)
 
     def _carry(self, gateway: Gateway, messages: Sequence[OutgoingMessage], at: float) -> None:
         try:
@@ -94,7 +105,7 @@ class Wire:
                 return
         for message, result in self._send_all(gateway, on_time):
             if result is None:  # its connection takes time to open
-                self._pool.submit(self._carry, gateway, [message], at)
+                self._submit(gateway, [message], at)
                 continue
             if result.error_code in THROTTLED:
                 self._silent_until = time.monotonic() + (result.retry_after or 0)

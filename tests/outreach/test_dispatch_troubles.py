@@ -114,3 +114,21 @@ def test_what_is_written_down_elsewhere_leaves_the_plans_of_its_session_alone() 
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('enable_seqscan')")
         assert cursor.fetchone() == ("on",)
+
+
+def test_answers_lost_to_a_signal_are_not_waited_for(operator: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker told to quit ends; whoever answered meanwhile is in doubt, and is looked for."""
+    interrupted: list[str] = []
+
+    def quit_once(point: str) -> None:
+        if point == "5-answered" and not interrupted:
+            interrupted.append(point)
+            raise SystemExit
+
+    monkeypatch.setattr(dispatch, "reached", quit_once)
+    make_wave(size=3)
+    with pytest.raises(SystemExit):
+        dispatch.dispatch_due(channel="SMS", worker="test", deadline_seconds=30)
+    states = list(Attempt.objects.values_list("status", flat=True))
+    assert AttemptStatus.SENDING in states
+    assert len(operator.sent) == len(states) == 3
