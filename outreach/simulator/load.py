@@ -117,7 +117,7 @@ def _send_while_people_refuse(stage: Stage, campaign: Campaign, observed: Observ
     desk = OperatorDesk(settings.TWILIO_API_URL)
     waiting = Touch.objects.filter(campaign=campaign, status=TouchStatus.PLANNED).order_by("pk")
     numbers = list(waiting.values_list("destination", flat=True))
-    # Another draw than that of the opposed: contacts are in the order of people, the same seed would name the same ones.
+    # Another draw than that of the opposed: in the order of people, the same seed would name the same ones.
     total, writers = len(numbers), Random(SEED + 1).sample(numbers, round(STOP_SHARE * len(numbers)))  # noqa: S311
     go_to(local(DAY, "10:05"))
 
