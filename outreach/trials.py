@@ -5,10 +5,11 @@ No contact: no allocataire, no cap, no hours. But the same operator, the same pa
 
 import logging
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from campaigns.enums import CampaignStatus, Channel, TrialStatus
@@ -31,6 +32,8 @@ from outreach.rules.pacing import LONGEST_WAIT
 logger = logging.getLogger(__name__)
 
 DAILY_MAX = 40  # by each colleague
+AGAIN_AFTER = timedelta(seconds=30)
+NOTHING_LEFT = frozenset({TrialStatus.REFUSED, TrialStatus.LATER})
 BEFORE_LAUNCH = frozenset({CampaignStatus.DRAFT, CampaignStatus.SUBMITTED, CampaignStatus.APPROVED})
 STATUSES = {
     SendOutcome.ACCEPTED: TrialStatus.ACCEPTED,
@@ -70,10 +73,7 @@ def try_on_oneself(*, step: Step, by: User, now: datetime) -> Trial:
     _check_campaign(step)
     _check_allowed(step.channel, destination, by, now)
     gateway = gateway_for(step.channel)
-    trial = Trial.objects.create(
-        campaign=step.campaign, channel=step.channel, text_digest=digest_text(step), by=by, at=now,
-        provider=gateway.name,
-    )  # fmt: skip
+    trial = _write_down(step, by, now, provider=gateway.name)
     values = {**example_values(), "lien_opposition": opt_out_url(trial.uuid)}
     message = OutgoingMessage(
         attempt_uuid=trial.uuid,
@@ -95,6 +95,16 @@ def try_on_oneself(*, step: Step, by: User, now: datetime) -> Trial:
 def is_trial(attempt_uuid: UUID) -> bool:
     """Whether a message was a trial: what its reader presses then changes nothing."""
     return Trial.objects.filter(uuid=attempt_uuid).exists()
+
+
+def _write_down(step: Step, by: User, now: datetime, *, provider: str) -> Trial:
+    """Once, however often the button was pressed: the second press waits for the first, then finds its trial."""
+    values = {"campaign": step.campaign, "by": by, "text_digest": digest_text(step)}
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(pk=by.pk)
+        if Trial.objects.filter(**values, at__gt=now - AGAIN_AFTER).exclude(status__in=NOTHING_LEFT).exists():
+            raise TrialRefused("Vous venez de vous envoyer ce texte. Attendez-le une demi-minute avant de recommencer.")
+        return Trial.objects.create(**values, channel=step.channel, at=now, provider=provider)
 
 
 def _destination(channel: str, by: User) -> str:

@@ -11,11 +11,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from campaigns.enums import CampaignStatus, OutcomeStage
+from campaigns.enums import CampaignStatus, OutcomeStage, TrialStatus
 from campaigns.lifecycle import approve_campaign, launch_campaign, resume_campaign, start_campaign, submit_campaign
 from campaigns.models import Campaign, ImportStatus, Plan, PopulationImport, RegularisationKind, Segment, User, read_now
 from campaigns.population_import import import_population
-from campaigns.rules.trials import list_messages
+from campaigns.rules.trials import digest_text, list_messages
 from campaigns.segments import count_matching
 from outreach.enums import NightStatus, TouchStatus
 from outreach.models import Call, Night, ProviderEvent, RegularisationImport, Reply, Touch
@@ -131,7 +131,9 @@ def bring_to_launch(stage: Stage, campaign: Campaign) -> None:
 def try_texts(stage: Stage, campaign: Campaign) -> None:
     """The agent sends herself each message; until an operator has taken it, nothing can be submitted."""
     for step in list_messages(campaign.steps.order_by("position")):
-        try_on_oneself(step=step, by=stage.team["agent"], now=read_now())
+        received = campaign.trials.filter(status__in=TrialStatus.received(), text_digest=digest_text(step))
+        if not received.exists():
+            try_on_oneself(step=step, by=stage.team["agent"], now=read_now())
 
 
 def run_night(stage: Stage, on: date) -> None:

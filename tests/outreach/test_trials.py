@@ -251,3 +251,19 @@ def test_it_does_not_wait_behind_a_whole_wave(
     monkeypatch.setattr(trials, "pacer_for", lambda **_: Pacer(-60))
     assert try_on_oneself(step=step, by=agent, now=NOW).status == TrialStatus.LATER
     assert not operator.ledger
+
+
+def test_a_second_press_sends_nothing_more(operator: FakeGateway, step: Step, agent: User) -> None:
+    try_on_oneself(step=step, by=agent, now=NOW)
+    with pytest.raises(TrialRefused, match="Vous venez de vous envoyer ce texte"):
+        try_on_oneself(step=step, by=agent, now=NOW + timedelta(seconds=1))
+    assert len(operator.ledger) == 1
+    try_on_oneself(step=step, by=agent, now=NOW + timedelta(seconds=31))
+    assert len(operator.ledger) == 2
+
+
+def test_what_did_not_leave_is_tried_again_at_once(step: Step, agent: User) -> None:
+    with use_gateway("SMS", FakeGateway(script=lambda message: SendResult(SendOutcome.RETRY, error_code="20429"))):
+        try_on_oneself(step=step, by=agent, now=NOW)
+    with use_gateway("SMS", FakeGateway()):
+        assert try_on_oneself(step=step, by=agent, now=NOW).status == TrialStatus.ACCEPTED
