@@ -16,7 +16,6 @@ clean, at a size where it ends.
 """
 
 import argparse
-import gc
 import json
 import os
 import random
@@ -43,6 +42,7 @@ from campaigns.models import Allocataire
 from campaigns.population_import import import_population
 from campaigns.territories import load_territories
 from outreach.simulator.population import write_population
+from tests.memory import watched_memory
 
 NOW = datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
 TABLE = Allocataire._meta.db_table
@@ -119,13 +119,14 @@ def measure(name: str, folder: Path) -> dict[str, float]:
         if name == "reread":
             _execute("TRUNCATE campaigns_known_line")
         _settle()
-    gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
-    base, log, cpu, start = _memory("VmRSS"), _log_position(), time.process_time(), time.perf_counter()
-    STORIES[name](folder)
-    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-    memory, log = _memory("VmHWM") - base, (_log_position() - log) / 2**20
-    return {"seconds": seconds, "cpu": cpu, "memory": memory, "log": log, "rows": Allocataire.objects.count()}
+    log, cpu = _log_position(), _processor()
+    with watched_memory() as memory:
+        start = time.perf_counter()
+        STORIES[name](folder)
+        seconds = time.perf_counter() - start
+    figures = {"seconds": seconds, "cpu": _processor() - cpu, "memory": memory.growth}
+    log = (_log_position() - log) / 2**20
+    return {**figures, "log": log, "rows": Allocataire.objects.count()}
 
 
 def _copy(folder: Path) -> None:
@@ -270,10 +271,9 @@ def _url_of_test_database() -> str:
     return f"{path.rsplit('/', 1)[0]}/{name}{mark}{query}"
 
 
-def _memory(figure: str) -> float:
-    """VmRSS (now) or VmHWM (peak) of this process, in MiB."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(figure))
-    return int(line.split()[1]) / 1024
+def _processor() -> float:
+    """Seconds of processor of this process, and of those that it started and that ended."""
+    return sum(os.times()[:4])
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ class CsvSource:
     encoding: str
     separator: str
     header: list[str]
+    header_line: int  # its number, from 1
     line_count: int  # ends of lines: what a progress is measured against
 
 
@@ -51,13 +52,13 @@ def open_source(path: Path) -> CsvSource:
         raise UnreadableFile("Le fichier est absent ou illisible. Vérifier son emplacement et ses droits.") from None
     _refuse_binary(head)
     encoding = _encoding_of(path, head)
-    header = _read_header(path, encoding)
+    number, header = _read_header(path, encoding)
     separator = max(SEPARATORS, key=header.count)
     try:
         cells = split_line(header, separator)
     except InvalidLine as refusal:
         raise UnreadableFile(f"Première ligne : {refusal}") from None
-    return CsvSource(path, sha256_of(path), encoding, separator, cells, _count_ends(path))
+    return CsvSource(path, sha256_of(path), encoding, separator, cells, number, _count_ends(path))
 
 
 def read_records(source: CsvSource) -> Iterator[tuple[int, list[str] | InvalidLine]]:
@@ -71,18 +72,21 @@ def read_records(source: CsvSource) -> Iterator[tuple[int, list[str] | InvalidLi
             yield number, refusal
 
 
-def read_blocks(source: CsvSource, wanted: bytearray | None = None) -> Iterator[Block]:
+def read_blocks(
+    source: CsvSource, wanted: bytearray | None = None, *, turn: int = 0, turns: int = 1
+) -> Iterator[Block]:
     """The lines after the header, a few thousand at a time. Each line is checked alone only where its block, looked at
-    as a whole, may hold something else than plain cells. ``wanted``: 1 for each line to read, by its number."""
-    number, header_seen = 1, False
-    for texts in read_texts(source):
-        numbers, chosen = _choose(range(number, number + len(texts)), texts, wanted)
-        number += len(texts)
-        if not header_seen and chosen:
-            header_seen = True
-            numbers, chosen = numbers[1:], chosen[1:]
-        if chosen:
-            yield _block_of(numbers, chosen, source)
+    as a whole, may hold something else than plain cells. ``wanted``: 1 for each line to read, by its number. Of every
+    ``turns`` blocks, only that of this ``turn``, from 0."""
+    number = 1
+    for place, texts in enumerate(read_texts(source)):
+        numbers, number = range(number, number + len(texts)), number + len(texts)
+        if place % turns == turn:
+            kept, chosen = _choose(numbers, texts, wanted)
+            if kept and kept[0] == source.header_line:
+                kept, chosen = kept[1:], chosen[1:]
+            if chosen:
+                yield _block_of(kept, chosen, source)
 
 
 def read_texts(source: CsvSource) -> Iterator[list[str]]:
@@ -175,11 +179,11 @@ def _cells_of(text: str | None, source: CsvSource) -> list[str]:
     return split_line(text, source.separator)
 
 
-def _read_header(path: Path, encoding: str) -> str:
+def _read_header(path: Path, encoding: str) -> tuple[int, str]:
     first = next(read_lines(path, encoding), None)
     if first is None:
         raise UnreadableFile("Le fichier est vide. La première ligne doit nommer les colonnes.")
-    text = first[1]
+    number, text = first
     if text is None or any(ord(c) < 32 and c != "\t" for c in text):
         raise UnreadableFile("Ce fichier n’est pas du texte. Enregistrer l’extraction au format CSV.")
     if holds_nir(text):
@@ -187,7 +191,7 @@ def _read_header(path: Path, encoding: str) -> str:
             "La première ligne contient un numéro de sécurité sociale : elle doit nommer les colonnes, et aucune ligne "
             "ne doit porter de NIR."
         )
-    return text
+    return number, text
 
 
 def _refuse_binary(head: bytes) -> None:

@@ -1,10 +1,12 @@
 """The story of a population extract: read, validate line by line, write what differs, and say what was refused."""
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -25,9 +27,10 @@ from campaigns.models import (
     User,
 )
 from campaigns.population_differences import keep_differences
+from campaigns.reading_processes import ReadingStopped, shared_reading
 from campaigns.rules.nir import holds_nir
 from campaigns.rules.population_columns import InvalidHeader, InvalidLine, map_header
-from campaigns.rules.population_lines import Block, BlockParser
+from campaigns.rules.population_lines import BlockParser, ParsedBlock
 from campaigns.rules.population_values import InvalidValue, matricule_of_width
 from campaigns.workbooks import UnreadableWorkbook, readable_as_csv
 
@@ -38,6 +41,8 @@ _BATCH = 2_000
 _FEW = 20  # people: marriages and corrections of a small file
 _CAF_WIDTH = 7
 _PROGRESS = 8  # blocks read between two figures shown
+_LONG = 10_000  # lines, from which several processes read them
+_PROCESSES_MAX = 2  # thirty MiB each
 
 
 class ImportRefused(Exception):
@@ -114,6 +119,10 @@ def run_import(*, record: PopulationImport, path: Path, now: datetime) -> str:
             return _stage_and_apply(record, reading, now)
     except (UnreadableFile, UnreadableWorkbook, InvalidHeader) as refusal:
         raise _refuse(record, str(refusal), now) from None
+    except ReadingStopped:
+        raise _refuse(
+            record, "La lecture du fichier a été interrompue, rien n’a été changé. Relancer l’import.", now
+        ) from None
     except (Error, psycopg.Error) as failure:
         # The database quotes values in its messages: only the class of the failure goes out.
         logger.error("population import %s failed: %s", record.pk, type(failure).__name__)
@@ -136,9 +145,9 @@ def _stage_and_apply(record: PopulationImport, reading: _Reading, now: datetime)
     """Read everything beside the population, then write it in one transaction; returns why nothing was, if so."""
     with staging.staging_table(reading.columns):
         wanted = _lines_to_read(record, reading, now)
-        blocks = read_blocks(reading.source, wanted)
-        while _stage(islice(blocks, _PROGRESS), record, reading):
-            record.save(update_fields=["expected_count", "read_count", "rejected_count"])
+        with shared_reading(partial(_parse, reading, wanted), _processes(reading, wanted)) as parsed:
+            while _stage(islice(parsed, _PROGRESS), record, reading):
+                record.save(update_fields=["expected_count", "read_count", "rejected_count"])
         with transaction.atomic():
             staging.plan_for_sets()
             _reject_duplicates(record)
@@ -165,28 +174,38 @@ def _lines_to_read(record: PopulationImport, reading: _Reading, now: datetime) -
     return wanted
 
 
-def _stage(blocks: Iterable[Block], record: PopulationImport, reading: _Reading) -> bool:
+def _processes(reading: _Reading, wanted: bytearray | None) -> int:
+    """How many read this file: as many as there are cores for, unless starting them costs more than they gain."""
+    lines = wanted.count(1) if wanted else reading.source.line_count
+    return 1 if lines < _LONG else min(_PROCESSES_MAX, len(os.sched_getaffinity(0)))
+
+
+def _parse(reading: _Reading, wanted: bytearray | None, turn: int, turns: int) -> Iterator[ParsedBlock]:
+    for block in read_blocks(reading.source, wanted, turn=turn, turns=turns):
+        yield reading.parser.parse(block, known_lines.marks_of(block.texts, reading.key))
+
+
+def _stage(blocks: Iterable[ParsedBlock], record: PopulationImport, reading: _Reading) -> bool:
     """Whether there was anything left to read."""
     before, rejected = record.read_count, list[RejectedLine]()
-    staging.copy_rows(reading.parser.fields, _parse(blocks, record, reading, rejected))
+    staging.copy_rows(reading.parser.fields, _tell(blocks, record, reading, rejected))
     RejectedLine.objects.bulk_create(rejected, batch_size=_BATCH)
     return record.read_count > before
 
 
-def _parse(
-    blocks: Iterable[Block], record: PopulationImport, reading: _Reading, rejected: list[RejectedLine]
+def _tell(
+    blocks: Iterable[ParsedBlock], record: PopulationImport, reading: _Reading, rejected: list[RejectedLine]
 ) -> Iterator[str]:
     """The rows of each block; what they are read to hold goes to the record, and the lines refused to ``rejected``."""
     for block in blocks:
-        parsed = reading.parser.parse(block, known_lines.marks_of(block.texts, reading.key))
-        rejected += [_rejected_line(record, line, refusal) for line, refusal, _matricule in parsed.refused]
-        for _line, _refusal, matricule in parsed.refused:
+        rejected += [_rejected_line(record, line, refusal) for line, refusal, _matricule in block.refused]
+        for _line, _refusal, matricule in block.refused:
             _remember_refused(matricule, reading)
-        record.read_count += len(block.numbers) + len(block.refused)
-        record.rejected_count += len(parsed.refused)
-        record.repairs = Counter(record.repairs) + parsed.repaired
-        record.emptied = Counter(record.emptied) + parsed.emptied
-        yield parsed.rows
+        record.read_count += block.read
+        record.rejected_count += len(block.refused)
+        record.repairs = Counter(record.repairs) + block.repaired
+        record.emptied = Counter(record.emptied) + block.emptied
+        yield block.rows
 
 
 def _apply(record: PopulationImport, reading: _Reading, now: datetime) -> str:

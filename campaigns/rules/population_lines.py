@@ -34,6 +34,7 @@ class Block:
 class ParsedBlock:
     """``rows``: lines of PostgreSQL's text format, the number of the line and its mark first."""
 
+    read: int  # lines, refused ones included
     rows: str
     refused: list[tuple[int, InvalidLine, str]]  # number, reason, what stands in the column of the matricule
     repaired: Counter[str]
@@ -77,6 +78,7 @@ class BlockParser:
         for position, (column, reason) in findings.refused.items():
             refused.append((block.numbers[position], *self._refuse(block, position, column, reason)))
         return ParsedBlock(
+            len(block.numbers) + len(block.refused),
             _rows_of(block.numbers, [_unmark(marks, findings), *taken], findings.refused),
             refused,
             _count(findings.repaired, findings.refused),

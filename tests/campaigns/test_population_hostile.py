@@ -16,6 +16,7 @@ from tests.campaigns.population_files import HEADER, LINE, NIR, NOW, assert_nowh
 from tests.factories import make_commune
 from tests.faults.sizes import size_of
 from tests.faults.table import Row, note
+from tests.memory import watched_memory
 
 LINES = size_of("import_lines")
 MEMORY_MAX = 200  # MiB above what the process held (Django alone: 80), so 300 in all, whatever the size of the file
@@ -64,10 +65,9 @@ def test_hostile_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     path = tmp_path / "hostile.csv"
     with path.open("wb") as file:
         file.writelines(text + b"\n" for text in _lines(told))
-    _forget_peak()
-    before = _peak()  # the neighbours of this test in one process have filled it already
-    done = _import(path)
-    growth = _peak() - before
+    with watched_memory() as memory:  # the neighbours of this test in one process have filled it already
+        done = _import(path)
+    before, growth = memory.before, memory.growth
     with capsys.disabled():
         sys.stdout.write(f"\n{LINES} lines, {len(told)} wrong: {growth:.0f} MiB above {before:.0f} MiB\n")
     lost = LINES - done.created_count - done.rejected_count
@@ -88,12 +88,3 @@ def test_hostile_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 def _import(path: Path) -> PopulationImport:
     return import_population(path=path, file_name=path.name, by=None, now=NOW, accept_rejections=True)
-
-
-def _forget_peak() -> None:
-    Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak() -> float:
-    text = Path("/proc/self/status").read_text()
-    return int(text.partition("VmHWM:")[2].split()[0]) / 1024

@@ -18,7 +18,7 @@ from tests.faults.harness import ROOT, say, wait_until
 
 pytestmark = [pytest.mark.fault, pytest.mark.django_db(transaction=True)]
 
-LINES = 3_000
+LINES = 12_000  # several processes read them
 POINTS = ["staging.copy_rows", "staging.compare", "staging.write", "staging.close_absent", "known_lines.remember_lines"]
 PEOPLE = "SELECT md5(string_agg(a::text, '' ORDER BY id)) FROM campaigns_allocataire a"
 # The import of a path, in a process that says where it is and waits there to be killed.
