@@ -2,7 +2,7 @@
 
 Each step stands in ``STEPS``, calls one story and returns what it counted. A step that is done is not done again;
 a step that fails leaves its sentence in the night's row and does not keep the others from running; nor does a campaign
-that fails keep the others from being played.
+that fails keep the others from being played. What failed is tried again within the night (``rules.nights``).
 """
 
 import logging
@@ -31,12 +31,15 @@ from outreach.models import Night, NightStep, Touch
 from outreach.planning import WaveNotPlanned, plan_wave, planning_lock
 from outreach.receipts import apply_receipts
 from outreach.reconciliation import mark_crashed_attempts, release_expired_claims, reschedule_missed
+from outreach.rules.nights import PAUSES_SECONDS, may_run
+from outreach.rules.retry import next_try_at
 
 logger = logging.getLogger(__name__)
 
 Counts = dict[str, int]
 NIGHT_LOCK = 4_201
 TOLD_WITHIN = timedelta(days=90)  # after its window, a closed campaign's régularisations may still come
+FOR_A_PERSON = (InvalidCriteria, WaveNotPlanned)  # to mend in the campaign: no other try would find it otherwise
 UNSETTLED = (TouchStatus.PLANNED, TouchStatus.CLAIMED, TouchStatus.SENDING, TouchStatus.UNCONFIRMED)
 
 
@@ -46,44 +49,66 @@ class PartlyDone(Exception):
 
     counts: Counts = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    may_pass: bool = False  # whether one of them may go away by itself
 
 
 @dataclass(frozen=True)
 class StepSpec:
+    """``reads``: the step whose outcome this one starts from; when that one is done again, so is this one.
+
+    ``recounts``: what each try counts whole; its other counts are of what a try did, and add up.
+    """
+
     name: str
     label: str
     run: Callable[[date, datetime], Counts]
+    reads: str = ""
+    recounts: tuple[str, ...] = ()
 
 
 def run_night(*, on: date, now: datetime) -> Night:
     """Run, or resume, the batch that prepares the day ``on``. A night already done is left as it is."""
     with _only_one_night():
-        night, _ = Night.objects.get_or_create(on=on, defaults={"started_at": now})
+        night = _begin_try(on, now)
         if night.status == NightStatus.DONE:
             return night
-        for position, spec in enumerate(STEPS, start=1):
-            _run_step(night, position, spec, now)
+        may_pass = _try_steps(night, now)
         failed = night.steps.exclude(problem="").exists()
-        night.status = NightStatus.PROBLEM if failed else NightStatus.DONE
-        night.finished_at = now
-        night.save(update_fields=["status", "finished_at"])
-    logger.info("night %s finished status=%s", on.isoformat(), night.status)
+        night.end_try(at=now, failed=failed, may_pass=may_pass)
+    level = logging.ERROR if failed and not night.next_try_at else logging.INFO
+    logger.log(level, "night %s status=%s tries=%d next=%s", on, night.status, night.tries, night.next_try_at)
     return night
 
 
 def run_due_night(*, now: datetime) -> Night | None:
-    """Run tonight's batch when its hour has come and it has not been done; called by every tick of the bell."""
-    local = now.astimezone(ZoneInfo(settings.TIME_ZONE))
-    opens = time.fromisoformat(settings.NIGHT_STARTS_AT)
-    if not opens <= local.time() < _latest_start(opens):
+    """Run tonight's batch when its hour has come and it has not been done, or is to be tried again.
+
+    Called by every tick of the bell.
+    """
+    on = _local(now).date()
+    if not _is_in_hours(on, now):
         return None
-    done = Night.objects.filter(on=local.date()).exclude(status=NightStatus.RUNNING)
-    return None if done.exists() or _is_running() else run_night(on=local.date(), now=now)
+    night = Night.objects.filter(on=on).first()
+    is_due = night is None or night.is_due(now)
+    return run_night(on=on, now=now) if is_due and not _is_running() else None
 
 
-def _latest_start(opens: time) -> time:
-    """A night is not begun when the day's window is about to open: six hours after its hour at most."""
-    return (datetime.combine(date.min, opens) + timedelta(hours=6)).time()
+def _local(at: datetime) -> datetime:
+    return at.astimezone(ZoneInfo(settings.TIME_ZONE))
+
+
+def _is_in_hours(on: date, at: datetime) -> bool:
+    return may_run(on, opens=time.fromisoformat(settings.NIGHT_STARTS_AT), local=_local(at))
+
+
+def _begin_try(on: date, now: datetime) -> Night:
+    """The night with one more try, and when the next is due should this one end badly, or not end at all."""
+    with transaction.atomic():
+        night, _ = Night.objects.get_or_create(on=on, defaults={"started_at": now})
+        if night.status != NightStatus.DONE:
+            again = next_try_at(tried=night.tries + 1, delays_seconds=PAUSES_SECONDS, now=now)
+            night.begin_try(next_try_at=again if again and _is_in_hours(on, again) else None)
+    return night
 
 
 def _is_running() -> bool:
@@ -106,27 +131,42 @@ def _only_one_night() -> Iterator[None]:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [NIGHT_LOCK])
 
 
-def _run_step(night: Night, position: int, spec: StepSpec, now: datetime) -> None:
-    step, _ = NightStep.objects.get_or_create(
-        night=night, name=spec.name, defaults={"position": position, "label": spec.label, "started_at": now}
-    )
-    if step.finished_at and not step.problem:
-        return
+def _try_steps(night: Night, now: datetime) -> bool:
+    """Run the steps that are not done; whether what failed may pass if it is tried again."""
+    tried, may_pass = set(), False
+    for position, spec in enumerate(STEPS, start=1):
+        step, _ = NightStep.objects.get_or_create(
+            night=night, name=spec.name, defaults={"position": position, "label": spec.label, "started_at": now}
+        )
+        if not step.is_done or spec.reads in tried:
+            tried.add(spec.name)
+            may_pass |= _run_step(night, step, spec, now)
+    return may_pass
+
+
+def _run_step(night: Night, step: NightStep, spec: StepSpec, now: datetime) -> bool:
+    may_pass = False
     try:
-        step.counts, step.problem = spec.run(night.on, now), ""
+        counts, step.problem = spec.run(night.on, now), ""
     except PartlyDone as done:
-        step.counts, step.problem = done.counts, " ".join(done.problems)
+        counts, step.problem, may_pass = done.counts, " ".join(done.problems), done.may_pass
     except Exception as error:
         _log_failure(error, f"night={night.on} step={spec.name}")
+        counts, may_pass = {}, True
         step.problem = f"L’étape a échoué ({type(error).__name__}). Elle reprendra à la prochaine exécution de la nuit."
+    step.counts |= {
+        label: number if label in spec.recounts else number + step.counts.get(label, 0)
+        for label, number in counts.items()
+    }
     step.finished_at = now
     step.save(update_fields=["counts", "problem", "finished_at"])
+    return may_pass
 
 
 def _log_failure(error: Exception, where: str) -> None:
-    """The frames, never the message: a database error quotes the row."""
+    """The frames, never the message: a database error quotes the row. The night says at its end what is left."""
     frames = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("night step failed %s error=%s\n%s", where, type(error).__name__, frames)
+    logger.warning("night step failed %s error=%s\n%s", where, type(error).__name__, frames)
 
 
 def _for_each(campaigns: Iterable[Campaign], act: Callable[[Campaign], Counts], counts: Counts) -> Counts:
@@ -139,13 +179,14 @@ def _for_each(campaigns: Iterable[Campaign], act: Callable[[Campaign], Counts], 
         except Exception as error:
             _log_failure(error, f"campaign={campaign.pk}")
             done.problems.append(_say_failure(campaign, error))
+            done.may_pass |= not isinstance(error, FOR_A_PERSON)
     if done.problems:
         raise done
     return counts
 
 
 def _say_failure(campaign: Campaign, error: Exception) -> str:
-    if isinstance(error, InvalidCriteria | WaveNotPlanned):  # sentences of ours, without anybody's data
+    if isinstance(error, FOR_A_PERSON):  # sentences of ours, without anybody's data
         return f"Campagne « {campaign.name} » : {error}"
     return f"La campagne « {campaign.name} » ({type(error).__name__}) reprendra à la prochaine exécution de la nuit."
 
@@ -251,9 +292,14 @@ def _count_segments(on: date, _now: datetime) -> Counts:
 
 STEPS = (
     StepSpec("settle", "Solder la veille", _settle_yesterday),
-    StepSpec("freeze", "Trouver, tirer au sort et prévoir", _freeze_and_plan),
-    StepSpec("calls", "Préparer la liste d’appels", _prepare_calls),
-    StepSpec("outcomes", "Mesurer les régularisations", _measure_outcomes),
+    StepSpec(
+        "freeze",
+        "Trouver, tirer au sort et prévoir",
+        _freeze_and_plan,
+        recounts=("campagnes", "ciblés", "retenus", "témoins"),
+    ),
+    StepSpec("calls", "Préparer la liste d’appels", _prepare_calls, reads="freeze", recounts=("appels du jour",)),
+    StepSpec("outcomes", "Mesurer les régularisations", _measure_outcomes, reads="freeze"),
     StepSpec("close", "Clore les campagnes terminées", _close_finished),
-    StepSpec("segments", "Compter les segments", _count_segments),
+    StepSpec("segments", "Compter les segments", _count_segments, recounts=("segments comptés", "segments illisibles")),
 )

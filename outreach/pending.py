@@ -20,7 +20,8 @@ _SENDABLE = f"""outreach_touch t JOIN campaigns_campaign c ON c.id = t.campaign_
  AND c.status = '{CampaignStatus.RUNNING}' WHERE t.status = '{TouchStatus.PLANNED}' AND t.channel <> '{Channel.CALL}'"""
 
 QUERIES: dict[str, str] = {
-    "night": f"SELECT count(*), min(started_at) FROM outreach_night WHERE status = '{NightStatus.RUNNING}'",
+    "night": f"""SELECT count(*), min(coalesce(finished_at, started_at)) FROM outreach_night
+        WHERE status = '{NightStatus.RUNNING}' OR next_try_at <= %(now)s""",
     "due": f"""SELECT count(*), min(t.due_at) FROM {_SENDABLE} AND t.due_at <= %(now)s
         AND t.closes_at > %(now)s + %(time_left)s AND t.expires_at > %(now)s
         AND NOT {FIRST_CONTACTS} AND NOT {FENCE_CLOSED}

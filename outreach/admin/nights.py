@@ -14,7 +14,7 @@ from outreach.models import Night
 
 @admin.register(Night)
 class NightAdmin(ReadOnlyAdmin):
-    list_display = ["night_name", "state", "problem_count", "started_at", "finished_at"]
+    list_display = ["night_name", "state", "problem_count", "tries", "started_at", "finished_at"]
     list_filter = ["status"]
 
     @admin.display(description="nuit", ordering="on")

@@ -1,15 +1,22 @@
+from datetime import datetime
+
 from django.db import models
 
 from outreach.enums import NightStatus
 
 
 class Night(models.Model):
-    """One nightly batch, resumable: a step that is done is not done again."""
+    """One nightly batch, resumable: a step that is done is not done again.
+
+    ``next_try_at``: when the bell tries again what is not done; none once all is, or once it is left to a person.
+    """
 
     on = models.DateField("nuit du", unique=True)
     status = models.CharField("état", max_length=10, choices=NightStatus, default=NightStatus.RUNNING)
     started_at = models.DateTimeField("commencée")
     finished_at = models.DateTimeField("terminée", null=True)
+    tries = models.PositiveSmallIntegerField("essais", default=0)
+    next_try_at = models.DateTimeField("prochain essai", null=True)
 
     class Meta:
         verbose_name = "nuit"
@@ -18,6 +25,22 @@ class Night(models.Model):
 
     def __str__(self) -> str:
         return f"Nuit du {self.on:%d/%m/%Y}"
+
+    def is_due(self, now: datetime) -> bool:
+        return self.next_try_at is not None and self.next_try_at <= now
+
+    def begin_try(self, *, next_try_at: datetime | None) -> None:
+        """Written before anything is done: a try that kills its worker counts, and is followed by a pause."""
+        self.tries += 1
+        self.next_try_at = next_try_at
+        self.save(update_fields=["tries", "next_try_at"])
+
+    def end_try(self, *, at: datetime, failed: bool, may_pass: bool) -> None:
+        self.status = NightStatus.PROBLEM if failed else NightStatus.DONE
+        self.finished_at = at
+        if not may_pass:
+            self.next_try_at = None
+        self.save(update_fields=["status", "finished_at", "next_try_at"])
 
 
 class NightStep(models.Model):
@@ -40,3 +63,7 @@ class NightStep(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+    @property
+    def is_done(self) -> bool:
+        return self.finished_at is not None and not self.problem

@@ -19,7 +19,7 @@ class Step:
 _SENDER = "Vérifier que le processus « sender » tourne et que rien n’est en pause."
 _WORKER = "Vérifier que les processus « worker » et « beat » tournent."
 STEPS: tuple[Step, ...] = (
-    Step("night", "Nuit commencée et non finie", timedelta(hours=2), "run_due_night",
+    Step("night", "Nuit commencée et non finie, ou à essayer de nouveau", timedelta(hours=2), "run_due_night",
          "Lire son compte rendu ; la relancer par « manage.py night »."),
     Step("due", "Contacts à envoyer, l’heure étant passée", timedelta(minutes=15), "dispatch_due", _SENDER),
     Step("outage", "Canaux dont aucun opérateur ne répond", timedelta(minutes=2), "dispatch_due",

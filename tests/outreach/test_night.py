@@ -1,20 +1,30 @@
 """The night: run once, resumed where it stopped, never stopped by one step's trouble."""
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 
-from campaigns.enums import CampaignStatus, PlanMode
+from campaigns.enums import CampaignStatus, Channel, PlanMode
 from campaigns.lifecycle import close_campaign, current_fingerprint
 from campaigns.models import Audience, Campaign, RegularisationKind
 from outreach import night as night_module
 from outreach.enums import NightStatus, TouchStatus
 from outreach.models import Night, NightStep, Outcome, Regularisation, RegularisationImport, Touch
 from outreach.night import StepSpec, run_due_night, run_night
-from tests.factories import NIGHT, NOW, make_allocataires, make_plan, make_running_campaign
+from outreach.rules.nights import PAUSES_SECONDS
+from tests.factories import (
+    NIGHT,
+    NOW,
+    give_rules,
+    make_allocataires,
+    make_plan,
+    make_running_campaign,
+    step_values,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -211,6 +221,135 @@ def test_a_bell_does_not_wait_for_a_night_that_runs() -> None:
         elsewhere.execute("SELECT pg_advisory_unlock(%s)", [night_module.NIGHT_LOCK])
     other.close()
     assert run_due_night(now=after_one) is not None
+
+
+AT_ONE = datetime(2026, 3, 3, 0, 0, tzinfo=UTC)  # 01:00 in Paris
+
+
+def fail_until(succeeds_at: int) -> tuple[list[int], StepSpec]:
+    """A step that fails, as when two transactions block each other, until its try of that number."""
+    tries: list[int] = []
+
+    def run(on: date, now: datetime) -> dict[str, int]:
+        tries.append(len(tries) + 1)
+        if tries[-1] < succeeds_at:
+            raise OperationalError("deadlock detected")
+        return {"fait": 1}
+
+    return tries, StepSpec("a", "A", run)
+
+
+def ring_through_the_night(*, seconds: int) -> list[datetime]:
+    """Every bell of the night; those that set off a try."""
+    bells = (AT_ONE + timedelta(seconds=at) for at in range(0, 7 * 3600, seconds))
+    return [bell for bell in bells if run_due_night(now=bell)]
+
+
+def test_what_passes_is_tried_again_within_the_night_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, failing = fail_until(3)
+    monkeypatch.setattr(night_module, "STEPS", (failing,))
+    begun = ring_through_the_night(seconds=20)
+    assert [at - AT_ONE for at in begun] == [timedelta(0), timedelta(minutes=1), timedelta(minutes=6)]
+    night = Night.objects.get()
+    assert (night.status, night.tries, night.next_try_at) == (NightStatus.DONE, 3, None)
+    assert night.steps.get().counts == {"fait": 1}
+
+
+def test_what_lasts_is_tried_a_few_times_then_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries, failing = fail_until(1_000)
+    monkeypatch.setattr(night_module, "STEPS", (failing,))
+    ring_through_the_night(seconds=60)
+    assert len(tries) == len(PAUSES_SECONDS) + 1
+    night = Night.objects.get()
+    assert (night.status, night.tries, night.next_try_at) == (NightStatus.PROBLEM, 7, None)
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+
+
+def test_what_only_a_person_can_mend_is_not_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    make_allocataires(3)
+    make_unreadable(make_running_campaign(expected_size=3, starts_on=NIGHT))
+    assert len(ring_through_the_night(seconds=600)) == 1
+    night = Night.objects.get()
+    assert (night.status, night.tries, night.next_try_at) == (NightStatus.PROBLEM, 1, None)
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+
+
+def test_no_try_is_promised_after_the_hours_of_the_night(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, failing = fail_until(1_000)
+    monkeypatch.setattr(night_module, "STEPS", (failing,))
+    assert run_night(on=NIGHT, now=AT_ONE + timedelta(hours=5, minutes=58)).next_try_at is not None
+    assert run_night(on=NIGHT, now=AT_ONE + timedelta(hours=5, minutes=58)).next_try_at is None
+    assert run_night(on=NIGHT, now=AT_ONE + timedelta(days=1)).next_try_at is None, "run by hand for a day that passed"
+
+
+def test_a_night_that_kills_its_worker_is_not_begun_again_by_every_bell(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(on: date, now: datetime) -> dict[str, int]:
+        raise Killed
+
+    monkeypatch.setattr(night_module, "STEPS", (StepSpec("a", "A", kill),))
+    bells = 0
+    for at in range(0, 6 * 3600, 60):
+        with suppress(Killed):
+            bells += run_due_night(now=AT_ONE + timedelta(seconds=at)) is None
+    assert bells == 6 * 60 - 7
+    assert Night.objects.get().status == NightStatus.RUNNING, "« Ce qui attend » tells it"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_night_whose_database_goes_away_is_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[datetime] = []
+
+    def cut(on: date, now: datetime) -> dict[str, int]:
+        tries.append(now)
+        if len(tries) == 1:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return {"fait": 1}
+
+    monkeypatch.setattr(night_module, "STEPS", (StepSpec("a", "A", cut),))
+    with pytest.raises(OperationalError):
+        run_due_night(now=AT_ONE)
+    connection.close()  # as Celery does between two tasks
+    assert run_due_night(now=AT_ONE + timedelta(seconds=59)) is None
+    night = run_due_night(now=AT_ONE + timedelta(seconds=60))
+    assert night
+    assert (night.status, night.tries) == (NightStatus.DONE, 2)
+
+
+def test_calls_are_listed_again_once_the_wave_that_failed_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_allocataires(4)
+    plans = [make_plan(steps=[step_values(Channel.CALL)]) for _ in range(2)]
+    _, last = [make_running_campaign(expected_size=4, plan=plan, starts_on=NIGHT) for plan in plans]
+    give_rules(is_exempt_from_cap=True)
+    freeze, failed = night_module.freeze_audience, []
+
+    def fail_once(*, campaign: Campaign, **values: Any) -> Audience | None:
+        if campaign == last and not failed:
+            failed.append(campaign)
+            raise OperationalError("deadlock detected")
+        return freeze(campaign=campaign, **values)
+
+    monkeypatch.setattr(night_module, "freeze_audience", fail_once)
+    first = run_due_night(now=AT_ONE)
+    assert first
+    assert counts_of(first, "calls") == {"appels du jour": 4}
+    again = run_due_night(now=AT_ONE + timedelta(minutes=1))
+    assert again
+    assert again.status == NightStatus.DONE
+    assert counts_of(again, "calls") == {"appels du jour": 8}
+    assert counts_of(again, "freeze") == {
+        "campagnes": 2,
+        "ciblés": 8,
+        "retenus": 8,
+        "témoins": 0,
+        "contacts prévus": 8,
+        "mises en pause": 0,
+    }
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str], settings: Any) -> None:

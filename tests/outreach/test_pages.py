@@ -131,6 +131,12 @@ def test_today_shows_what_last_night_could_not_do(agent: User) -> None:
     assert "Le disque est plein." in page(agent, "index")
     assert "Le disque est plein." in page(agent, "outreach_night_change", night.pk)
     assert "Terminée avec un problème" in page(agent, "outreach_night_changelist")
+    assert "manage.py night --date" in page(agent, "outreach_night_change", night.pk)
+    Night.objects.update(tries=2, next_try_at=read_now())
+    for seen in (page(agent, "index"), page(agent, "outreach_night_change", night.pk)):
+        assert "sera essayé à nouveau" in seen
+        assert "manage.py night --date" not in seen
+    assert "en 2 essais" in page(agent, "outreach_night_change", night.pk)
 
 
 def test_the_navigation_shows_only_what_one_may_open(agent: User) -> None:

@@ -10,8 +10,8 @@ from django.core.management import call_command
 
 from campaigns.models import set_clock
 from config.celery import app
-from outreach.enums import EventKind, TouchStatus
-from outreach.models import Canary, Fence, Pause, ProviderEvent, Touch
+from outreach.enums import EventKind, NightStatus, TouchStatus
+from outreach.models import Canary, Fence, Night, Pause, ProviderEvent, Touch
 from outreach.pending import QUERIES, read_pending
 from outreach.rules.pending import STEPS, Pending, Step, late_steps, say_duration
 from tests.outreach.waves import MORNING, make_wave
@@ -75,6 +75,16 @@ def test_what_waits_is_counted_where_it_waits() -> None:
     assert counts() == expected
     Pause.objects.filter(scope="SMS").update(is_paused=True)
     assert "due" not in counts(), "what a person decided is not a delay"
+
+
+@pytest.mark.django_db
+def test_a_night_that_nobody_tries_again_is_counted() -> None:
+    night = Night.objects.create(
+        on=MORNING.date(), started_at=MORNING, status=NightStatus.PROBLEM, next_try_at=MORNING + timedelta(minutes=1)
+    )
+    assert counts() == {}
+    night.begin_try(next_try_at=MORNING)
+    assert counts() == {"night": 1}
 
 
 def held_wave(**first: Any) -> None:
