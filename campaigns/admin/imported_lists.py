@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from campaigns.admin.campaign_limits import say_people
 from campaigns.admin.charts import french_number
-from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, find_row, render_page, require_permission
+from campaigns.admin.pages import ReadOnlyAdmin, colleague, counted, crumb, find_row, render_page, require_permission
 from campaigns.criteria_users import find_users_of_list
 from campaigns.imported_lists import REPORTED_LINES, Delivery, ListInUse, ListRefused, archive_list, import_list
 from campaigns.models import ImportedList, read_now
@@ -35,6 +35,7 @@ class ListFileForm(forms.Form):
     file = forms.FileField(
         label="Fichier de la liste",
         help_text="Classeur Excel (XLSX) ou CSV, avec une colonne matricule. Les autres colonnes ne sont pas gardées.",
+        error_messages={"empty": "Ce fichier est vide (0 octet). Demandez-le de nouveau à qui l’a établi."},
     )
     name = forms.CharField(label="Nom de la liste", max_length=80, help_text="Par exemple : Datamining PPA.")
     origin = forms.CharField(label="Origine", max_length=80, help_text="Qui l’a établie : Cnaf, partenaire, service…")
@@ -48,7 +49,9 @@ class ListFileForm(forms.Form):
 
 @admin.register(ImportedList)
 class ImportedListAdmin(ReadOnlyAdmin):
-    list_display = ["name", "origin", "as_of", "people_count", "imported_at", "by", "archived_at"]
+    list_display = [
+        "name", "origin", "as_of", counted("people_count", "personnes"), "imported_at", "by", "archived_at",
+    ]  # fmt: skip
     list_select_related = ["by"]
     search_fields = ["name", "origin"]
     list_words = {
@@ -100,7 +103,7 @@ class ImportedListAdmin(ReadOnlyAdmin):
             done=done,
             users=find_users_of_list(done),
             lines=[dict(zip(REJECTED, line, strict=True)) for line in done.rejected[:SHOWN_LINES]],
-            lines_note=LINES_NOTE,
+            lines_note=LINES_NOTE if done.unknown_count + done.rejected_count > SHOWN_LINES else "",
         )
 
 

@@ -16,6 +16,7 @@ from campaigns.admin.badges import Badge
 from campaigns.admin.column_mappings import delete_mapping, rename_mapping, show_mappings
 from campaigns.admin.import_columns import ColumnsForm
 from campaigns.admin.import_differences import download_differences, show_differences
+from campaigns.admin.import_warnings import list_warnings
 from campaigns.admin.pages import ReadOnlyAdmin, colleague, counted, crumb, find_row, render_page, require_permission
 from campaigns.models import ColumnMapping, ImportStatus, PopulationImport, read_now
 from campaigns.population_uploads import (
@@ -31,10 +32,7 @@ from campaigns.rules.spreadsheets import neutralise
 
 CHANGELIST = "campaigns_populationimport_changelist"
 MAX_LINES = 500
-LINES_NOTE = (
-    "Corrigez-les dans le fichier, puis importez-le de nouveau : les autres lignes ne changeront pas. "
-    f"{MAX_LINES} au plus sont montrées."
-)
+LINES_NOTE = "Corrigez-les dans le fichier, puis importez-le de nouveau : les autres lignes ne changeront pas."
 REFRESH_SECONDS = 2
 UNDER_WAY = {ImportStatus.TO_CONVERT, ImportStatus.WAITING, ImportStatus.RUNNING}
 STATUS_TONES = {
@@ -54,6 +52,9 @@ class PopulationFileForm(forms.Form):
         label="Fichier des allocataires",
         help_text="Classeur Excel (XLSX) ou CSV. Le NIR est refusé. La page suivante montre ses colonnes : rien n’est "
         "importé avant.",
+        error_messages={
+            "empty": "Ce fichier est vide (0 octet). Refaites l’extraction, puis choisissez-la de nouveau."
+        },
     )
     is_full_extract = forms.BooleanField(
         label="Ce fichier est l’extraction complète",
@@ -122,7 +123,7 @@ class PopulationImportAdmin(ReadOnlyAdmin):
         crumbs = [crumb("Imports de population", CHANGELIST)]
         return render_page(
             request, "imports/upload.html", title="Importer la population", form=form, crumbs=crumbs,
-            action="Voir les colonnes", note="Un classeur de plus d’un mégaoctet est d’abord lu à part.",
+            action="Voir les colonnes", note="Un gros classeur Excel est d’abord lu : une minute peut-être.",
         )  # fmt: skip
 
     def change_view(
@@ -148,6 +149,7 @@ class PopulationImportAdmin(ReadOnlyAdmin):
             lines=[] if is_under_way else done.rejected_lines.all()[:MAX_LINES],
             lines_note=LINES_NOTE
             + (f" Les {MAX_LINES} premières sont montrées." if done.rejected_count > MAX_LINES else ""),
+            warnings=[] if is_under_way else list_warnings(done),
         )
         if is_under_way:
             response["Refresh"] = str(REFRESH_SECONDS)

@@ -92,7 +92,7 @@ def test_a_mapping_is_kept_and_offered(client: Client) -> None:
 def test_columns_that_cannot_be_are_told(client: Client) -> None:
     record = upload(client, GOOD)
     page = start(client, record, **{"column-0": ""})
-    assert "Colonne obligatoire absente : matricule" in page
+    assert "Il manque « matricule » : choisissez-le" in page.replace("\xa0", " ")
     assert record.status == ImportStatus.PREPARED
 
 
@@ -251,3 +251,77 @@ def test_a_plan_is_read_as_its_texts_will_be(client: Client) -> None:
     page = client.get(reverse("admin:campaigns_plan_change", args=[plan.pk])).content.decode()
     assert "Inviter à déclarer." in page
     assert "SMS — lancement, valable 5 jours" in page
+
+
+def test_columns_that_will_be_ignored_are_named_before_and_after(client: Client) -> None:
+    make_commune()
+    text = GOOD.replace("prenom", "Observations")
+    record = upload(client, text)
+    page = client.get(reverse("admin:population_import_prepare", args=[record.pk])).content.decode()
+    assert "1 colonne sur 4 sera ignorée" in " ".join(page.split())
+    assert "« Observations »" in page.replace("\xa0", " ")
+    assert "Colonnes ignorées : Observations." in start(client, record, **{"column-2": ""}).replace("\xa0", " ")
+
+
+def test_all_recognised_columns_are_said_to_be_so(client: Client) -> None:
+    page = client.get(reverse("admin:population_import_prepare", args=[upload(client, GOOD).pk])).content.decode()
+    assert "Toutes les colonnes (4) sont reconnues" in page
+
+
+@pytest.mark.parametrize(
+    ("header", "choices", "said"),
+    [
+        ("matricule;nom;nom;commune", {"column-2": "nom"}, "Plusieurs colonnes s’appellent « nom »"),
+        ("matricule;nom;NOM ;commune", {"column-2": "prenom"}, "Plusieurs colonnes s’appellent « NOM"),
+        (
+            "matricule;nom;usage;commune",
+            {"column-2": "nom"},
+            "« nom » et « usage » ne peuvent pas toutes contenir « nom »",
+        ),
+        ("matricule;nom;prenom;commune", {"column-1": ""}, "Il manque « nom » : choisissez-le en face"),
+    ],
+)
+def test_choices_that_cannot_be_are_told_in_french(
+    client: Client, header: str, choices: dict[str, str], said: str
+) -> None:
+    record = upload(client, GOOD.replace("matricule;nom;prenom;commune", header))
+    page = start(client, record, **choices).replace("\xa0", " ")
+    assert said in page
+    assert "last_name" not in page
+    assert record.status == ImportStatus.PREPARED
+
+
+def test_namesakes_may_all_be_ignored(client: Client) -> None:
+    make_commune()
+    record = upload(client, "matricule;nom;x;x\n1234567;MARTIN;1;2\n")
+    start(client, record, **{"column-2": "", "column-3": ""})
+    assert record.status == ImportStatus.DONE
+
+
+def test_a_file_of_one_column_is_told_its_separator(client: Client) -> None:
+    record = upload(client, GOOD.replace(";", "|"))
+    page = start(client, record, **{f"column-{p}": "" for p in range(4)})
+    assert "Ce fichier n’a qu’une colonne" in page
+
+
+def test_a_file_that_seems_cut_is_told(client: Client) -> None:
+    make_commune()
+    people = "".join(f"{n};MARTIN;Camille;66136\n" for n in range(1_000_000, 1_000_150))
+    text = "matricule;nom;prenom;commune\n" + people
+        f"{n};MARTIN;Camille;66136\n" for n in range(1_000_000, 1_000_150)
+    )
+    page = start(client, upload(client, text + "2345678;DUR"))
+    assert "La dernière ligne est incomplète" in page
+    assert "151 lignes" in page.replace("\xa0", " ")
+    wide = text.replace("1000003;MARTIN;Camille;66136", "1000003;MARTIN")
+    assert "La dernière ligne est incomplète" not in start(client, upload(client, wide))
+
+
+def test_a_file_of_titles_alone_is_told(client: Client) -> None:
+    page = start(client, upload(client, GOOD.splitlines()[0]))
+    assert "Ce fichier n’a aucune ligne sous ses titres" in page.replace("\xa0", " ")
+
+
+def test_an_empty_file_is_told(client: Client) -> None:
+    page = client.post(reverse(ADD), {"file": csv_file("")}).content.decode()
+    assert "Ce fichier est vide (0 octet)" in page.replace("\xa0", " ")
