@@ -1,4 +1,4 @@
-"""Allocataires: masked list, search by POST, masked page, reveal that leaves a trace, oppositions."""
+"""Allocataires: masked list, search by POST, a page that leaves a trace whether masked or revealed, oppositions."""
 
 from datetime import date
 from typing import Any
@@ -144,6 +144,9 @@ def _show(
     reveal_form: RevealForm | None = None,
     opposition_form: OppositionForm | None = None,
 ) -> HttpResponse:
+    """The page of one person. Masked, it still tells her situation and who contacted her: opening it is written."""
+    if not is_revealed:
+        _log(request, allocataire, "fiche")
     contacts = ContactFact.objects.filter(allocataire=allocataire).select_related("campaign").order_by("-at")
     return render_page(
         request,

@@ -41,7 +41,15 @@ def test_list_and_page_hold_nothing_that_names_the_person(person: Allocataire) -
         assert "••••321" in page
         for value in (person.matricule, person.last_name, person.mobile, "12 34 56", person.email):
             assert value not in page
+
+
+def test_opening_a_page_is_written_even_masked_and_the_list_is_not(person: Allocataire) -> None:
+    client = sign_in(make_colleague(AGENT))
+    client.get(reverse(LIST))
     assert not AccessLog.objects.exists()
+    client.get(page_of(person))
+    log = AccessLog.objects.get()
+    assert (log.action, log.by.username, log.allocataire_id, log.detail) == ("fiche", "agent", person.pk, "")
 
 
 def test_searching_by_matricule_leads_to_an_opaque_address_and_is_written(person: Allocataire) -> None:
@@ -63,11 +71,11 @@ def test_seeing_contact_points_needs_a_reason_and_leaves_it(person: Allocataire)
     client = sign_in(make_colleague(AGENT))
     url = reverse("admin:reveal_allocataire", args=[person.pk])
     assert "+33612345678" not in client.post(url, {"reason": ""}).content.decode()
-    assert not AccessLog.objects.exists()
+    assert not AccessLog.objects.filter(action="coordonnées").exists()
     page = client.post(url, {"reason": "Elle a demandé à être rappelée."}).content.decode()
     assert "+33612345678" in page
     assert "DURANDAL" in page
-    log = AccessLog.objects.get()
+    log = AccessLog.objects.get(action="coordonnées")
     assert (log.by.username, log.allocataire_id, log.detail) == ("agent", person.pk, "Elle a demandé à être rappelée.")
 
 
@@ -76,6 +84,7 @@ def test_an_administrateur_sees_nobody(person: Allocataire) -> None:
     assert client.get(reverse(LIST)).status_code == 403
     assert client.get(page_of(person)).status_code == 403
     assert client.post(reverse("admin:reveal_allocataire", args=[person.pk]), {"reason": "x"}).status_code == 403
+    assert not AccessLog.objects.exists()
 
 
 def test_an_opposition_told_to_an_agent_is_recorded(person: Allocataire) -> None:
