@@ -26,7 +26,7 @@ from campaigns.models import (
     RejectedLine,
     User,
 )
-from campaigns.population_differences import keep_differences
+from campaigns.population_differences import keep_differences, keep_identity_changes
 from campaigns.reading_processes import ReadingStopped, shared_reading
 from campaigns.rules.nir import holds_nir
 from campaigns.rules.population_columns import InvalidHeader, InvalidLine, map_header
@@ -40,7 +40,7 @@ ASKING_SHARE = 0.01  # of rejected lines, or of files to close: beyond it, someb
 _BATCH = 2_000
 _FEW = 20  # people: marriages and corrections of a small file
 _CAF_WIDTH = 7
-_PROGRESS = 8  # blocks read between two figures shown
+_PROGRESS = 32  # blocks read between two figures shown
 _LONG = 10_000  # lines, from which several processes read them
 _PROCESSES_MAX = 2  # thirty MiB each
 
@@ -215,13 +215,16 @@ def _apply(record: PopulationImport, reading: _Reading, now: datetime) -> str:
     record.created_count, record.updated_count = difference.created, difference.updated
     record.unchanged_count, record.changes = difference.unchanged, _name_changes(difference.changes)
     known = _count_closures(record, reading)
-    doubts = [_too_many_rejections(record), _too_many_closures(record, known), _too_many_strangers(record, columns)]
+    strangers = staging.count_strangers(columns) if record.updated_count else 0
+    doubts = [_too_many_rejections(record), _too_many_closures(record, known), _too_many_strangers(record, strangers)]
     if problem := " ".join(filter(None, doubts)):
         if record.stored_as:  # somebody will be asked
             keep_differences(record, reading.refused_matricules)
         return problem
     if record.closed_count:
         staging.lock_population()
+    if strangers:
+        keep_identity_changes(record, columns, now)
     staging.write(columns, codes, difference, now)
     if record.closed_count:
         staging.close_absent(reading.refused_matricules, timezone.localdate(now), now)
@@ -324,12 +327,10 @@ def _too_many_closures(record: PopulationImport, known: int) -> str:
     )
 
 
-def _too_many_strangers(record: PopulationImport, columns: Sequence[str]) -> str:
+def _too_many_strangers(record: PopulationImport, strangers: int) -> str:
     """Columns sorted apart in a spreadsheet give everybody the name and the number of somebody else."""
-    if record.accepts_strangers or record.updated_count < _FEW:
-        return ""
-    strangers, met = staging.count_strangers(columns), record.updated_count + record.unchanged_count
-    if strangers < _FEW or strangers <= ASKING_SHARE * met:
+    met = record.updated_count + record.unchanged_count
+    if record.accepts_strangers or strangers < _FEW or strangers <= ASKING_SHARE * met:
         return ""
     return (
         f"{strangers} matricules sur {met} désigneraient une autre personne (nom, prénom ou date de naissance changés "

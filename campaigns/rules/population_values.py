@@ -23,7 +23,7 @@ Parse = Callable[[str], str]
 
 NULL = "\x01"  # no value: control characters are refused in lines, so no cell can spell it
 _EARLIEST, _LATEST = date(1900, 1, 1), date(2100, 12, 31)
-_ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _FRENCH = re.compile(r"(\d{2})/(\d{2})/(\d{4})", re.ASCII)
 _MATRICULE = re.compile(r"[0-9A-Za-z]{1,15}")
 _NAME = re.compile(r"['’(]?[^\W\d_][^\d_=@<>{}\[\]|\\^~%*+;:\"]*")
@@ -192,14 +192,12 @@ def codes_of(enum: type[Enum]) -> list[str]:
 
 
 def _read_date(text: str) -> date:
-    if iso := _ISO.fullmatch(text):
-        parts = iso.groups()
-    elif french := _FRENCH.fullmatch(text):
-        parts = french.groups()[::-1]
-    else:
+    if french := _FRENCH.fullmatch(text):
+        text = "-".join(french.groups()[::-1])
+    elif not _ISO.fullmatch(text):
         raise InvalidValue("Une date s’écrit 2023-03-01 ou 01/03/2023.")
     try:
-        day = date(*map(int, parts))
+        day = date.fromisoformat(text)
     except ValueError:
         raise InvalidValue("Cette date n’existe pas.") from None
     if not _EARLIEST <= day <= _LATEST:
