@@ -1,12 +1,21 @@
-"""What an import would do, person by person: kept while it waits to be confirmed, shown masked, downloaded in clear."""
+"""What an import would do, person by person: kept while it waits to be confirmed, shown masked, downloaded in clear.
+And, for good, of whom it made somebody else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from psycopg import sql
 
-from campaigns.models import AccessLog, Allocataire, DifferenceKind, PopulationDifference, PopulationImport, User
-from campaigns.population_staging import DIFFERENCE, STAGING, TARGET, absent_people, execute
+from campaigns.models import (
+    AccessLog,
+    Allocataire,
+    DifferenceKind,
+    IdentityChange,
+    PopulationDifference,
+    PopulationImport,
+    User,
+)
+from campaigns.population_staging import DIFFERENCE, STAGING, TARGET, absent_people, execute, strangers
 from campaigns.rules.masking import mask_matricule
 from campaigns.rules.spreadsheets import neutralise
 
@@ -44,6 +53,17 @@ _KEEP = """
           FROM {difference} d JOIN {staging} s ON s.line = d.line WHERE d.allocataire_id IS NULL
     ) found LIMIT {most}
 """
+
+
+def keep_identity_changes(record: PopulationImport, fields: Sequence[str], now: datetime) -> None:
+    """Remember of whom the staged rows make somebody else: before they are written, in the same transaction."""
+    query = (
+        "INSERT INTO {kept} (population_import_id, allocataire_id, line, at) "
+        "SELECT {import}, found.id, found.line, {now} FROM ({strangers}) found"
+    )
+    kept = sql.Identifier(IdentityChange._meta.db_table)
+    parts = {"import": sql.Literal(record.pk), "now": sql.Literal(now), "strangers": strangers(fields)}
+    execute(sql.SQL(query).format(kept=kept, **parts))
 
 
 def matricule_shown(difference: PopulationDifference) -> str:

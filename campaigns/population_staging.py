@@ -172,17 +172,19 @@ _IDENTITY = {
 }
 
 
-def count_strangers(fields: Sequence[str]) -> int:
-    """People whom the staged rows would make somebody else of. After ``compare``."""
+def strangers(fields: Sequence[str]) -> sql.Composable:
+    """Query of (id, line) of the people whom the staged rows would make somebody else of. After ``compare``."""
     given = [f"({differs})::int" for name, differs in _IDENTITY.items() if name in fields]
-    if len(given) < 2:
-        return 0
-    counted = (
-        "SELECT count(*) FROM {difference} d JOIN {target} a ON a.id = d.allocataire_id JOIN {staging} s USING (line) "
-        f"WHERE {' + '.join(given)} >= 2"
+    query = (
+        "SELECT a.id, line FROM {difference} d JOIN {target} a ON a.id = d.allocataire_id JOIN {staging} s USING (line) "
+        f"WHERE {' + '.join(given) or 0} >= 2"
     )
-    [(strangers,)] = fetch(sql.SQL(counted).format(difference=DIFFERENCE, target=TARGET, staging=STAGING))
-    return int(strangers)
+    return sql.SQL(query).format(difference=DIFFERENCE, target=TARGET, staging=STAGING)
+
+
+def count_strangers(fields: Sequence[str]) -> int:
+    counted = sql.SQL("SELECT count(*) FROM ({strangers}) found").format(strangers=strangers(fields))
+    return int(fetch(counted)[0][0])
 
 
 def write(fields: Sequence[str], extra_codes: Sequence[str], difference: Difference, now: datetime) -> None:

@@ -17,6 +17,7 @@ from campaigns.admin.column_mappings import delete_mapping, rename_mapping, show
 from campaigns.admin.import_columns import ColumnsForm
 from campaigns.admin.import_differences import download_differences, show_differences
 from campaigns.admin.import_warnings import list_warnings
+from campaigns.admin.masking import mask_matricule
 from campaigns.admin.pages import ReadOnlyAdmin, colleague, counted, crumb, find_row, render_page, require_permission
 from campaigns.models import ColumnMapping, ImportStatus, PopulationImport, read_now
 from campaigns.population_uploads import (
@@ -150,6 +151,10 @@ class PopulationImportAdmin(ReadOnlyAdmin):
             lines_note=LINES_NOTE
             + (f" Les {MAX_LINES} premières sont montrées." if done.rejected_count > MAX_LINES else ""),
             warnings=[] if is_under_way else list_warnings(done),
+            strangers=[
+                {"line": change.line, "matricule": mask_matricule(change.allocataire.matricule)}
+                for change in done.identity_changes.select_related("allocataire")[:MAX_LINES]
+            ],
         )
         if is_under_way:
             response["Refresh"] = str(REFRESH_SECONDS)

@@ -8,6 +8,7 @@ from campaigns.models.imported_list import ImportedList, ListEntry
 from campaigns.models.imports import (
     ColumnMapping,
     DifferenceKind,
+    IdentityChange,
     ImportStatus,
     PopulationDifference,
     PopulationImport,
@@ -38,6 +39,7 @@ __all__ = [
     "Epci",
     "ExtraAttribute",
     "HasAnyBit",
+    "IdentityChange",
     "ImportStatus",
     "ImportedList",
     "ListEntry",

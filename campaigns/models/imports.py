@@ -87,6 +87,25 @@ class PopulationDifference(models.Model):
         return f"différence n° {self.pk}"
 
 
+class IdentityChange(models.Model):
+    """An import brought another name or birth under a known matricule: what is known from before may be about somebody
+    else. Two of last name, first name and date of birth, together; holds none of them."""
+
+    population_import = models.ForeignKey(PopulationImport, models.CASCADE, related_name="identity_changes")
+    allocataire = models.ForeignKey(Allocataire, models.CASCADE, related_name="identity_changes")
+    line = models.PositiveIntegerField("ligne")
+    at = models.DateTimeField("le")
+
+    class Meta:
+        verbose_name = "identité changée"
+        verbose_name_plural = "identités changées"
+        ordering = ["-at", "line"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"identité changée n° {self.pk}"
+
+
 class RejectedLine(models.Model):
     """Why one line was refused. Holds the class of the value, never the value itself."""
 

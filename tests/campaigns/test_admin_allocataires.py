@@ -1,5 +1,6 @@
 """Pages of persons: masked until somebody says why she looks, and the look is written."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from django.urls import reverse
 
 from campaigns.admin.masking import mask_email, mask_matricule, mask_phone
 from campaigns.enums import OppositionSource
-from campaigns.models import AccessLog, Allocataire, Opposition, read_now
+from campaigns.models import AccessLog, Allocataire, IdentityChange, Opposition, PopulationImport, read_now
 from campaigns.oppositions import record_opposition
 from outreach.roles import ADMINISTRATEUR, AGENT, SUPERVISEUR
 from tests.factories import make_allocataire, make_allocataires
@@ -77,6 +78,20 @@ def test_seeing_contact_points_needs_a_reason_and_leaves_it(person: Allocataire)
     assert "DURANDAL" in page
     log = AccessLog.objects.get(action="coordonnées")
     assert (log.by.username, log.allocataire_id, log.detail) == ("agent", person.pk, "Elle a demandé à être rappelée.")
+
+
+@pytest.mark.parametrize("address", ["campaigns_allocataire_change", "explain_allocataire", "person_timeline"])
+def test_a_matricule_given_to_somebody_else_is_said_wherever_history_is(person: Allocataire, address: str) -> None:
+    client = sign_in(make_colleague(AGENT))
+    url = reverse(f"admin:{address}", args=[person.pk])
+    assert "Identité changée" not in client.get(url).content.decode()
+    source = PopulationImport.objects.create(file_name="extrait.csv", started_at=read_now())
+    for day in (2, 3):
+        at = datetime(2026, 3, day, 12, tzinfo=UTC)
+        IdentityChange.objects.create(population_import=source, allocataire=person, line=2, at=at)
+    page = client.get(url).content.decode()
+    assert page.count("Identité changée le") == 1, "the last one: what is older than it may be about another"
+    assert "Identité changée le 3 mars 2026" in page.replace("\u00a0", " ")
 
 
 def test_an_administrateur_sees_nobody(person: Allocataire) -> None:

@@ -67,6 +67,17 @@ def test_a_population_is_read_and_its_report_shown(client: Client, kept_files: P
     assert list(kept_files.iterdir()) == [], "personal data goes once it has served"
 
 
+def test_a_report_lists_whose_identity_changed_masked(client: Client) -> None:
+    make_commune()
+    start(client, upload(client, GOOD))
+    page = start(client, upload(client, GOOD.replace("MARTIN;Camille", "PETIT;Dominique")))
+    assert "Identités changées : 1" in page.replace("\u00a0", " ")
+    assert "••••567" in page
+    for secret in ("1234567", "MARTIN", "PETIT"):
+        assert secret not in page
+    assert "Identités changées" not in start(client, upload(client, GOOD.replace("MARTIN;Camille", "PETIT;Do")))
+
+
 def test_first_rows_show_their_shape_only(client: Client) -> None:
     record = upload(client, GOOD)
     page = client.get(reverse("admin:population_import_prepare", args=[record.pk])).content.decode()

@@ -1,6 +1,6 @@
 import codecs
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection
 
 from campaigns import population_staging
 from campaigns.enums import AttributeType
-from campaigns.models import Allocataire, ExtraAttribute, ImportStatus, PopulationImport
+from campaigns.models import Allocataire, ExtraAttribute, IdentityChange, ImportStatus, PopulationImport
 from campaigns.population_import import ImportRefused
 from campaigns.rules.population_lines import Block, BlockParser, ParsedBlock
 from tests.campaigns.population_files import HEADER, LINE, NOW, fetch, line, load
@@ -193,6 +193,26 @@ def test_a_file_whose_columns_were_sorted_apart_asks(tmp_path: Path) -> None:
     assert Allocataire.objects.get(matricule="0000000").last_name == "NOMA"
     done = load(tmp_path, people_of(*letters[1:], letters[0]), accept_strangers=True)
     assert (done.updated_count, Allocataire.objects.get(matricule="0000000").last_name) == (25, "NOMB")
+    assert done.identity_changes.count() == 25
+
+
+def test_a_matricule_given_to_somebody_else_is_remembered(tmp_path: Path) -> None:
+    """Few of them ask nothing, and each keeps what was known of the former person: it must be said."""
+    load(tmp_path, people_of("A", "B", "C"))
+    changed = people_of("A", "Z", "C").replace("PrénomC", "Prénom").replace("06123456", "06123457")
+    done = load(tmp_path, changed, now=NOW + timedelta(days=30))
+    [change] = IdentityChange.objects.all()
+    assert change.allocataire == Allocataire.objects.get(last_name="NOMZ")
+    assert (change.population_import, change.line, change.at) == (done, 3, NOW + timedelta(days=30))
+    assert not load(tmp_path, changed).identity_changes.exists(), "told by the import that changed it"
+
+
+def test_an_import_that_only_asks_remembers_no_identity(tmp_path: Path) -> None:
+    letters = [chr(ord("A") + n) for n in range(25)]
+    load(tmp_path, people_of(*letters))
+    with pytest.raises(ImportRefused):
+        load(tmp_path, people_of(*letters[1:], letters[0]))
+    assert not IdentityChange.objects.exists()
 
 
 def test_names_completed_recased_or_changed_alone_are_hers(tmp_path: Path) -> None:

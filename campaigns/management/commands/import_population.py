@@ -50,6 +50,8 @@ class Command(BaseCommand):
         )
         if done.closed_count:
             self.stdout.write(f"{done.closed_count} dossiers absents de l’extraction complète, clos.")
+        if changed := done.identity_changes.count():
+            self.stdout.write(f"{changed} matricules désignent peut-être une autre personne : leur fiche le dit.")
         for title, counts in (("Réparé", done.repairs), ("Laissé vide", done.emptied), ("Modifié", done.changes)):
             for reason, count in counts.items():
                 self.stdout.write(f"{title} — {reason} : {count}")
