@@ -176,7 +176,8 @@ def strangers(fields: Sequence[str]) -> sql.Composable:
     """Query of (id, line) of the people whom the staged rows would make somebody else of. After ``compare``."""
     given = [f"({differs})::int" for name, differs in _IDENTITY.items() if name in fields]
     query = (
-        "SELECT a.id, line FROM {difference} d JOIN {target} a ON a.id = d.allocataire_id JOIN {staging} s USING (line) "
+        "SELECT a.id, line FROM {difference} d JOIN {target} a ON a.id = d.allocataire_id "
+        "JOIN {staging} s USING (line) "
         f"WHERE {' + '.join(given) or 0} >= 2"
     )
     return sql.SQL(query).format(difference=DIFFERENCE, target=TARGET, staging=STAGING)
