@@ -30,6 +30,7 @@ def _gather(scope: str, name: str, code: str, campaigns: Sequence[Campaign]) -> 
 def _read_facts(scope: str, name: str, code: str, campaigns: Sequence[Campaign]) -> Facts:
     pks = [campaign.pk for campaign in campaigns]
     described = _describe(campaigns)
+    touches, spent = bilan_sql.read_contacts(pks)
     facts = Facts(
         scope=scope,
         name=name,
@@ -39,8 +40,8 @@ def _read_facts(scope: str, name: str, code: str, campaigns: Sequence[Campaign])
         places=(),
         amounts=tuple(bilan_sql.read_amounts(pks)),
         addresses=bilan_sql.read_addresses(pks),
-        touches=tuple(bilan_sql.read_touches(pks)),
-        spent=bilan_sql.read_spent(pks),
+        touches=tuple(touches),
+        spent=spent,
         sms_segment_price=settings.SMS_SEGMENT_PRICE,
     )
     stage = facts.principal_stage

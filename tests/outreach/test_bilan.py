@@ -336,7 +336,7 @@ def test_natures_are_never_added():
 def test_few_queries_whatever_the_size(django_assert_max_num_queries):
     first, second = vie_maritale(LAUNCH, 50, 3), vie_maritale(LAUNCH + timedelta(days=7), 60, 3)
     programme = programme_of(first, second)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(13):
         compute_programme_bilan(programme=programme)
 
 
