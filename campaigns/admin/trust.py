@@ -19,6 +19,7 @@ class AccessLogAdmin(ReadOnlyAdmin):
     list_select_related = ["by"]
     date_hierarchy = "at"
     list_display_links = None
+    list_words = {"list_title": "Journal des consultations"}
 
     @admin.display(description="allocataire")
     def person(self, log: AccessLog) -> str:

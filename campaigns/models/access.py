@@ -23,7 +23,7 @@ class AccessLog(models.Model):
 
     class Meta:
         verbose_name = "consultation"
-        verbose_name_plural = "journal des consultations"
+        verbose_name_plural = "consultations"
         ordering = ["-at"]
 
     def __str__(self) -> str:

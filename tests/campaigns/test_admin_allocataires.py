@@ -1,5 +1,6 @@
 """Pages of persons: masked until somebody says why she looks, and the look is written."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from campaigns.admin.masking import mask_email, mask_matricule, mask_phone
 from campaigns.enums import OppositionSource
 from campaigns.models import AccessLog, Allocataire, IdentityChange, Opposition, PopulationImport, read_now
 from campaigns.oppositions import record_opposition
-from outreach.roles import ADMINISTRATEUR, AGENT, SUPERVISEUR
+from outreach.roles import ADMINISTRATEUR, AGENT, DPO, SUPERVISEUR
 from tests.factories import make_allocataire, make_allocataires
 from tests.pages import MAX_QUERIES, make_colleague, sign_in
 
@@ -119,6 +120,18 @@ def test_the_list_costs_the_same_whatever_its_length(django_assert_max_num_queri
     client = sign_in(make_colleague(AGENT))
     with django_assert_max_num_queries(MAX_QUERIES):
         client.get(reverse(LIST))
+
+
+@pytest.mark.parametrize(
+    ("rows", "counter"), [(0, "0 consultation"), (1, "1 consultation"), (1_200, "1 200 consultations")]
+)
+def test_a_list_counts_its_rows_in_french(person: Allocataire, rows: int, counter: str) -> None:
+    dpo = make_colleague(DPO)
+    AccessLog.objects.bulk_create(AccessLog(by=dpo, at=read_now(), action="fiche") for _ in range(rows))
+    page = sign_in(dpo).get(reverse("admin:campaigns_accesslog_changelist")).content.decode()
+    assert "<h1>Journal des consultations</h1>" in page
+    told = re.sub(r"<[^>]+>|\s", " ", page.split('class="paginator"')[1].split("</p>")[0])
+    assert " ".join(told.split()).endswith(counter)
 
 
 def test_a_superviseur_lifts_a_refusal_that_the_person_takes_back(person: Allocataire) -> None:
