@@ -18,7 +18,6 @@ clean, at a size where it ends.
 import argparse
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -38,6 +37,7 @@ django.setup()
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models, transaction
 
+from benchmarks.people import change_some
 from campaigns.models import Allocataire
 from campaigns.population_import import import_population
 from campaigns.territories import load_territories
@@ -47,7 +47,6 @@ from tests.memory import watched_memory
 NOW = datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
 TABLE = Allocataire._meta.db_table
 COLUMNS = ", ".join(f.column for f in Allocataire._meta.concrete_fields if not f.primary_key)
-CHANGED_SHARE = 0.06
 DATABASE = connection.settings_dict["NAME"]
 BLOCK = 1 << 20
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,10 +88,7 @@ def prepare(folder: Path, size: int, names: list[str]) -> None:
     load_territories()
     extract, changed = folder / "extract.csv", folder / "changed.csv"
     write_population(path=extract, department="66", size=size, seed=1, on=date(2023, 3, 1))
-    chance = random.Random(66)
-    with extract.open(encoding="utf-8") as source, changed.open("w", encoding="utf-8") as target:
-        for line in source:
-            target.write(line.replace(";oui;", ";non;", 1) if chance.random() < CHANGED_SHARE else line)
+    change_some(extract, changed)
     _empty()
     _import(extract)
     _copy_out(folder / "rows.txt", "TEXT")

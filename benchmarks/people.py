@@ -1,8 +1,13 @@
 """A population made by the database itself: any size in seconds, the same each time. Shares follow the simulator's."""
 
+import random
+from pathlib import Path
+
 from django.db import connection
 
 from campaigns.territories import load_territories
+
+CHANGED_SHARE = 0.06  # of the people of an extract, from one month to the next
 
 # A number in [0, 1) that depends on the person and on what is drawn for her only.
 DRAW = """
@@ -99,3 +104,11 @@ def make_contacts(count: int, *, campaigns: list[int], now: object) -> None:
     with connection.cursor() as cursor:
         cursor.execute(FACTS, {"facts": count, "campaigns": campaigns, "now": now})
         cursor.execute("VACUUM (ANALYZE) campaigns_contactfact")
+
+
+def change_some(extract: Path, changed: Path) -> None:
+    """The same extract a month later: one « oui » of 6 % of the people has become a « non »."""
+    chance = random.Random(66)
+    with extract.open(encoding="utf-8") as source, changed.open("w", encoding="utf-8") as target:
+        for line in source:
+            target.write(line.replace(";oui;", ";non;", 1) if chance.random() < CHANGED_SHARE else line)

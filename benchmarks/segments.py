@@ -9,8 +9,10 @@
 Works in a database made for the run (``test_…`` beside the one of DATABASE_URL), filled by the database itself, with
 2.5 past contacts a person over a year. Times are medians; ratios are medians of the ratios of each pair. Memory is the
 peak of the Python process above what it held before. ``--month``: a whole extract in, five segments counted, one
-frozen, its wave planned. The freeze is held against the count of whom it keeps (same criteria and exclusions), against
-itself in a table without index, and against bulk_create of the members that it chose and drew.
+frozen, its wave planned; everybody is new, then the month after, when 6 % of the people have changed. The freeze is
+held against the count of whom it keeps (same criteria and exclusions), against itself in a table without index, and
+against Django's bulk_create, like with like: the whole freeze made with it (same query, drawn in Python, same members:
+checked), and its writing alone against bulk_create of members already chosen and drawn.
 """
 
 import argparse
@@ -20,11 +22,12 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
@@ -35,13 +38,15 @@ django.setup()
 
 from django.db import connection, transaction
 
-from benchmarks.people import make_contacts, make_people, make_refusals
+from benchmarks.people import change_some, make_contacts, make_people, make_refusals
 from campaigns.audiences import INSERT_MEMBERS, freeze_audience
 from campaigns.candidates_sql import CREATE
+from campaigns.enums import Exclusion
 from campaigns.models import Allocataire, Audience, Campaign, ContactFact, Member, SelectionRow
 from campaigns.models.planner import give_room
 from campaigns.population_import import import_population
 from campaigns.pressure_report import read_pressure
+from campaigns.rules.draw import Person, draw, merge_small_strata, split_shares, wave_seed
 from campaigns.segment_preview import preview_segment
 from campaigns.segments import count_matching
 from campaigns.territories import load_territories
@@ -52,7 +57,17 @@ from tests.factories import make_audience, make_campaign, make_running_campaign,
 
 NOW = datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 3)
+TIMES = 5  # that a question of some milliseconds is asked in each run
 Figures = dict[str, list[tuple[float, float]]]  # measure → (seconds, MiB) of each pair
+Drawn = dict[int, tuple[str, str, str]]  # person → exclusion, arm, stratum
+
+
+class Candidate(NamedTuple):
+    pk: int
+    matricule: str
+    mobile: str
+    stratum: str
+    exclusion: str
 
 
 def leaf(field: str, op: str, value: Any) -> dict[str, Any]:
@@ -105,7 +120,7 @@ def fill(size: int, *, first: int = 1) -> None:
     campaigns = [make_campaign().pk for _ in range(20)]
     make_contacts(size * 5 // 2, campaigns=campaigns, now=NOW)
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM (ANALYZE) campaigns_selectionrow")
+        cursor.execute("VACUUM (ANALYZE) campaigns_selectionrow, campaigns_contactfact")  # as the server does in time
     print(f"  {size:,} people made in {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
 
 
@@ -125,7 +140,7 @@ def measure(pairs: int) -> Figures:
             "pressure report": lambda: read_pressure(now=NOW),
         }
         for name, story in measures.items():
-            figures.setdefault(name, []).append(timed(story))
+            figures.setdefault(name, []).append(timed(story, times=TIMES))
         measure_freeze(figures)
     return figures
 
@@ -141,6 +156,7 @@ def measure_freeze(figures: Figures) -> None:
     )
     selected = read_selection(campaign)
     frozen: list[Audience | None] = []
+    in_python: list[Drawn] = []
 
     def freeze() -> None:
         frozen.append(freeze_audience(campaign=campaign, night_on=TODAY, now=NOW))
@@ -148,6 +164,11 @@ def measure_freeze(figures: Figures) -> None:
     with undone():
         give_room()
         figures.setdefault("count of whom it keeps", []).append(timed(lambda: count_kept(selected)))
+    with undone():
+        give_room()
+        figures.setdefault("freeze with bulk_create", []).append(
+            timed(lambda: in_python.append(freeze_in_python(campaign, selected)))
+        )
     with undone(), connection.cursor() as cursor:
         cursor.execute(BARE_MEMBERS)
         figures.setdefault("freeze in a table without index", []).append(timed(freeze))
@@ -156,6 +177,7 @@ def measure_freeze(figures: Figures) -> None:
         whole.append(timed(freeze))
     audience = frozen[-1]
     assert audience
+    assert in_python[-1] == read_drawn(audience), "both freezes took the same people, in the same arms"
     with undone():
         figures.setdefault("bulk_create of the same members", []).append(timed(lambda: create_again(audience)))
     with undone():
@@ -210,15 +232,59 @@ def count_kept(selected: tuple[str, Any]) -> None:
 
 
 def create_again(audience: Audience) -> None:
-    copy = make_audience(make_campaign())
-    members = audience.members.values_list("allocataire_id", "exclusion", "arm", "stratum").iterator(chunk_size=10_000)
+    create_members(make_audience(make_campaign()), read_drawn(audience))
+
+
+def create_members(audience: Audience, drawn: Drawn) -> None:
     Member.objects.bulk_create(
         (
-            Member(audience=copy, campaign_id=copy.campaign_id, allocataire_id=pk, exclusion=e, arm=a, stratum=s)
-            for pk, e, a, s in members
+            Member(
+                audience=audience, campaign_id=audience.campaign_id, allocataire_id=pk, exclusion=e, arm=a, stratum=s
+            )
+            for pk, (e, a, s) in drawn.items()
         ),
         batch_size=10_000,
     )
+
+
+def read_drawn(audience: Audience) -> Drawn:
+    rows = audience.members.values_list("allocataire_id", "exclusion", "arm", "stratum").iterator(chunk_size=10_000)
+    return {pk: (exclusion, arm, stratum) for pk, exclusion, arm, stratum in rows}
+
+
+def freeze_in_python(campaign: Campaign, selected: tuple[str, Any]) -> Drawn:
+    """The freeze as one writes it with Django alone: the query that chooses, a loop, bulk_create."""
+    with connection.cursor() as cursor:
+        cursor.execute(*selected)
+        people = [Candidate(*row) for row in cursor.fetchall()]
+    second = find_second_holders(people)
+    kept = [one for one in people if not one.exclusion and one.pk not in second]
+    strata = merge_small_strata(Counter(one.stratum for one in kept))
+    arms = draw(
+        (Person(one.matricule, strata[one.stratum]) for one in kept),
+        shares=split_shares(campaign.control_share, campaign.arms),
+        seed=wave_seed(campaign.seed, 1),
+    )
+    drawn = {one.pk: ("", arms[one.matricule], strata[one.stratum]) for one in kept}
+    for one in people:
+        if one.pk not in drawn:
+            drawn[one.pk] = (one.exclusion or Exclusion.SHARED_MOBILE.value, "", "")
+    create_members(make_audience(campaign), drawn)
+    return drawn
+
+
+def find_second_holders(people: list[Candidate]) -> set[int]:
+    """Everybody but the first of those who hold one mobile."""
+    first: dict[str, Candidate] = {}
+    second = set()
+    for one in people:
+        if one.exclusion or not one.mobile:
+            continue
+        known = first.setdefault(one.mobile, one)
+        if known is not one:
+            first[one.mobile], later = sorted((known, one), key=lambda each: each.matricule)
+            second.add(later.pk)
+    return second
 
 
 @contextmanager
@@ -228,12 +294,16 @@ def undone() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
-def timed(story: Callable[[], Any]) -> tuple[float, float]:
+def timed(story: Callable[[], Any], *, times: int = 1) -> tuple[float, float]:
+    """Seconds, the median of so many times; MiB."""
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
-    base, start = _memory("VmRSS"), time.perf_counter()
-    story()
-    return time.perf_counter() - start, _memory("VmHWM") - base
+    base, seconds = _memory("VmRSS"), []
+    for _ in range(times):
+        start = time.perf_counter()
+        story()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds), _memory("VmHWM") - base
 
 
 ANCHORS = {
@@ -246,7 +316,8 @@ ANCHORS = {
     "preview of everybody": "count(*) of the narrow row",
     "freeze": "count of whom it keeps",
     "freeze in a table without index": "freeze",
-    "bulk_create of the same members": "freeze",
+    "freeze with bulk_create": "freeze",
+    "bulk_create of the same members": "of which writing its members",
 }
 
 
@@ -278,37 +349,39 @@ def report_growth(sizes: list[int], pairs: int) -> None:
 
 def report_month(size: int, pairs: int) -> None:
     load_territories()
-    figures: Figures = {}
+    months: list[list[dict[str, float]]] = []
     with tempfile.TemporaryDirectory(prefix="aller-vers-bench-") as folder:
-        extract = Path(folder) / "extract.csv"
+        extract, later = Path(folder) / "extract.csv", Path(folder) / "later.csv"
         write_population(path=extract, department="66", size=size, seed=1, on=date(2026, 3, 1))
+        change_some(extract, later)
         for _ in range(pairs):
             _empty()
-            for name, seconds in live_a_month(extract).items():
-                figures.setdefault(name, []).append((seconds, 0))
-    print(f"\nA month of {size:,} people, medians of {pairs}\n\n| step | seconds |\n|---|---:|")
-    for name, runs in figures.items():
-        print(f"| {name} | {_median(runs, 0):.2f} |")
+            months.append([live_a_month(extract, NOW), live_a_month(later, NOW + timedelta(days=30))])
+    print(f"\nMonths of {size:,} people, seconds, medians of {pairs}\n")
+    print("| step | first month | month after |\n|---|---:|---:|")
+    for step in months[0][0]:
+        cells = [f"{statistics.median(pair[place][step] for pair in months):.2f}" for place in (0, 1)]
+        print(f"| {step} | {' | '.join(cells)} |")
 
 
-def live_a_month(extract: Path) -> dict[str, float]:
-    marks = [time.perf_counter()]
+def live_a_month(extract: Path, now: datetime) -> dict[str, float]:
+    today, marks = now.date(), [time.perf_counter()]
 
     def mark() -> None:
         marks.append(time.perf_counter())
 
-    import_population(path=extract, file_name=extract.name, by=None, now=NOW)
+    import_population(path=extract, file_name=extract.name, by=None, now=now)
     mark()
     for criteria in SEGMENTS:
-        count_matching(criteria, today=TODAY)
+        count_matching(criteria, today=today)
     mark()
     campaign = make_running_campaign(
-        expected_size=count_matching(LARGE, today=TODAY), segment=make_segment(LARGE), control_share="0.100"
+        expected_size=count_matching(LARGE, today=today), segment=make_segment(LARGE), control_share="0.100", now=now
     )
-    audience = freeze_audience(campaign=campaign, night_on=TODAY, now=NOW)
+    audience = freeze_audience(campaign=campaign, night_on=today, now=now)
     mark()
     assert audience
-    plan_wave(audience=audience, now=NOW)
+    plan_wave(audience=audience, now=now)
     mark()
     steps = ("extract in", "five segments counted", "one frozen", "its wave planned")
     taken = {name: after - before for name, before, after in zip(steps, marks, marks[1:], strict=False)}
@@ -322,7 +395,7 @@ def _median(runs: list[tuple[float, float]], place: int) -> float:
 def _empty() -> None:
     tables = ", ".join(table._meta.db_table for table in (Allocataire, Member, ContactFact, Touch))
     with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+        cursor.execute(f"TRUNCATE {tables}, campaigns_known_line RESTART IDENTITY CASCADE")
         cursor.execute("CHECKPOINT")
 
 
