@@ -1,6 +1,10 @@
 """Addresses to correct: whose, since when and why; the address itself is on the person's page, masked."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -21,6 +25,11 @@ class ToCorrectFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
         return [("corrigees", "Corrigées")]
 
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Without a choice, the list is not everything."""
+        first, *others = super().choices(changelist)
+        return iter([{**first, "display": "À corriger"}, *others])
+
     def queryset(self, request: HttpRequest, queryset: QuerySet[BadDestination]) -> QuerySet[BadDestination]:
         return queryset.filter(corrected_at__isnull=self.value() != "corrigees")
 
@@ -36,7 +45,7 @@ class BadDestinationAdmin(ReadOnlyAdmin):
     actions = ["correct"]
     list_words = {
         "page_help": "Ces numéros et ces adresses ne servent plus. Un import qui en apporte d’autres suffit ; si l’un "
-        "était bon, cochez-le et choisissez « Marquer comme corrigées ».",
+        "était bon, cochez sa ligne et choisissez « Marquer comme corrigées ».",
         "empty_title": "Aucune coordonnée à corriger",
         "empty_text": "Les numéros et adresses que l’opérateur, un serveur d’e-mail ou un appel disent mauvais "
         "viendront ici.",

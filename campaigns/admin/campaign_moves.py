@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from campaigns.admin.campaign_forms import LaunchForm, PlainMoveForm, ReasonForm, SubmitForm
+from campaigns.admin.campaign_public import CHOSEN_BY, say_public
 from campaigns.admin.pages import colleague, crumb, find_row, render_page, require_permission
 from campaigns.admin.stages import ACTIONS_BY_SLUG, Action
 from campaigns.lifecycle import (
@@ -81,6 +82,7 @@ def _show_confirmation(request: HttpRequest, campaign: Campaign, action: Action,
         status=409 if form.non_field_errors() else 200,
         title=action.label,
         campaign=campaign,
+        public=say_public(campaign) if action.slug in CHOSEN_BY else "",
         action=action,
         form=form,
         back_url=change_url["url"],

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from campaigns.admin.badges import campaign_badge
 from campaigns.admin.campaign_limits import describe_limits
+from campaigns.admin.campaign_public import say_public
 from campaigns.admin.charts import BarChart, build_bar_chart, build_funnel, french_euros, french_number, french_percent
 from campaigns.admin.pages import crumb, find_row, render_page, require_permission
 from campaigns.enums import CONTROL_ARM, Channel, Exclusion
@@ -26,6 +27,7 @@ def show_simulation(request: HttpRequest, object_id: int) -> HttpResponse:
     try:
         simulation = simulate_campaign(campaign=campaign, now=read_now())
         context = describe_simulation(simulation) | describe_limits(campaign, simulation)
+        context["public"] = say_public(campaign)
     except InvalidCriteria as problem:
         context = {"criteria_errors": problem.errors}
     return _render(request, campaign, "campaigns/simulation.html", "Simulation", "simulation", **context)

@@ -17,6 +17,7 @@ from campaigns.admin.campaign_forms import CampaignForm, DayInput, StartCampaign
 from campaigns.admin.campaign_limits import say_rules
 from campaigns.admin.campaign_moves import move_campaign
 from campaigns.admin.campaign_pages import show_audience, show_life, show_simulation
+from campaigns.admin.campaign_public import say_public
 from campaigns.admin.charts import french_number, french_percent
 from campaigns.admin.pages import GuardedAdmin, colleague, crumb, render_page, require_permission
 from campaigns.admin.stages import describe_standing
@@ -114,18 +115,22 @@ class CampaignAdmin(GuardedAdmin):
     def rules_text(self, campaign: Campaign) -> str:
         return say_rules(campaign)
 
+    @admin.display(description="public")
+    def public_text(self, campaign: Campaign) -> str:
+        return say_public(campaign)
+
     def get_fieldsets(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
         measured = (
             ["arms", "control_share"] if self.has_change_permission(request, obj) else ["arms_text", "control_text"]
         )
         return [
-            (None, {"fields": ["name", "plan_name", "rules_text", "segment", "justification"]}),
+            (None, {"fields": ["name", "plan_name", "rules_text", "segment", "public_text", "justification"]}),
             ("Quand", {"fields": ["starts_on", "ends_on", "night_size_max", "priority"]}),
             ("Comment mesurer", {"fields": [*measured, "window_days"]}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Campaign | None = None) -> list[str]:
-        return ["plan_name", "rules_text", "arms_text", "control_text"]
+        return ["plan_name", "rules_text", "public_text", "arms_text", "control_text"]
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> forms.Field | None:
         """Plain inputs: no links to other windows beside a choice, the browser's own calendar."""

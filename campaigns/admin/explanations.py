@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -15,18 +16,26 @@ from campaigns.rules.criteria import InvalidCriteria
 
 
 class QuestionForm(forms.Form):
-    """One question at a time: the first that is filled is answered."""
+    """One question at a time."""
 
     segment = forms.ModelChoiceField(
         label="Un segment", queryset=Segment.objects.all(), required=False, empty_label="Choisissez un segment"
     )
     campaign = forms.ModelChoiceField(
-        label="Une campagne",
+        label="Ou une campagne",
         queryset=Campaign.objects.select_related("plan", "segment"),
         required=False,
         empty_label="Choisissez une campagne",
     )
-    night_on = forms.DateField(label="Une nuit", required=False, widget=DayInput())
+    night_on = forms.DateField(label="Ou une nuit", required=False, widget=DayInput())
+
+    def clean(self) -> dict[str, Any]:
+        asked = [name for name in self.fields if self.cleaned_data.get(name)]
+        if not asked and not self.errors:
+            raise ValidationError("Choisissez un segment, une campagne ou une nuit.")
+        if len(asked) > 1:
+            raise ValidationError("Une question à la fois : un segment, une campagne ou une nuit.")
+        return self.cleaned_data
 
 
 def explain_person(request: HttpRequest, object_id: int) -> HttpResponse:

@@ -62,8 +62,12 @@ class GuardedAdmin(admin.ModelAdmin):
     """Django's pages, with the permission asked before the row is looked for, and no count that reads whole tables."""
 
     show_facets = admin.ShowFacets.NEVER
-    # What the page of the list says: page_help, add_label, and empty_title, empty_text while there is nothing.
+    # What the page of the list says: page_help, add_label, list_title where it is not the plural of its rows, and
+    # empty_title, empty_text while there is nothing.
     list_words: Mapping[str, str] = {}
+
+    def get_action_choices(self, request: HttpRequest, default_choices: Any = None) -> Any:
+        return super().get_action_choices(request, [("", "Choisir…")])
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {**self.list_words, **(extra_context or {})})

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.http import QueryDict
 
+from campaigns.admin.segment_places import find_unknown_places
 from campaigns.admin.segment_rows import build_block_views, list_communes
 from campaigns.rules.criteria import check
 from campaigns.rules.criteria_catalogue import Catalogue
@@ -87,7 +88,9 @@ def asks_for_the_same_inputs(data: QueryDict, changed: str, catalogue: Catalogue
 
 def _by_rows(blocks: Blocks, catalogue: Catalogue, **more: Any) -> Draft:
     tree = write_tree(blocks, catalogue)
-    return Draft(blocks, "", tree, find_problems(blocks, catalogue), **more)
+    problems = find_problems(blocks, catalogue)
+    problems = replace(problems, rows={**find_unknown_places(blocks), **problems.rows})
+    return Draft(blocks, "", tree, problems, **more)
 
 
 def _by_text(text: str, catalogue: Catalogue, **more: Any) -> Draft:

@@ -34,6 +34,7 @@ class SegmentForm(forms.ModelForm):
             "description": forms.Textarea(attrs={"rows": 2}),
             "justification": forms.Textarea(attrs={"rows": 2}),
         }
+        error_messages = {"name": {"unique": "Un autre segment s’appelle déjà ainsi : choisissez un autre nom."}}
 
 
 @admin.register(Segment)

@@ -27,6 +27,8 @@ def test_an_agent_corrects(bad: BadDestination, django_assert_max_num_queries) -
     with django_assert_max_num_queries(MAX_QUERIES):
         page = client.get(reverse(LIST)).content.decode()
     assert "Numéro d’une autre personne" in page
+    assert "À corriger" in page
+    assert "Envoyer" not in page, "here that word is for messages"
     assert reverse("admin:campaigns_allocataire_change", args=[bad.allocataire_id]) in page
     assert "+33612345678" not in page
     assert bad.destination_hash not in page

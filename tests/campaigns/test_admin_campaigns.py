@@ -94,6 +94,17 @@ def test_from_draft_to_launch_by_two_people(agent: User, superviseur: User) -> N
     assert campaign.status == CampaignStatus.RUNNING
 
 
+def test_whoever_approves_reads_the_public_that_was_submitted(agent: User, superviseur: User) -> None:
+    campaign = draft(agent, segment=make_segment({"field": "children_count", "op": "lte", "value": 5}))
+    confirm = {slug: reverse("admin:campaign_move", args=[campaign.pk, slug]) for slug in ("soumettre", "approuver")}
+    assert "Allocataires avec au plus 5 enfants à charge." in sign_in(agent).get(confirm["soumettre"]).content.decode()
+    submit_campaign(campaign=campaign, by=agent, now=read_now())
+    Segment.objects.filter(pk=campaign.segment_id).update(criteria={"field": "isolated", "op": "eq", "value": True})
+    for address in (confirm["approuver"], change_url(campaign)):
+        page = sign_in(superviseur).get(address).content.decode()
+        assert "Allocataires avec au plus 5 enfants à charge." in page
+
+
 def test_a_wrong_size_launches_nothing_and_says_why(agent: User, superviseur: User) -> None:
     campaign = submitted(agent)
     approve_campaign(campaign=campaign, by=superviseur, now=read_now())
@@ -195,6 +206,8 @@ def test_simulation_and_audience_count_without_naming(agent: User) -> None:
     campaign = draft(agent)
     simulation = sign_in(agent).get(reverse("admin:campaign_simulation", args=[campaign.pk])).content.decode()
     assert "3 sur 3" in simulation
+    assert "Public : Allocataires" in simulation.replace("\xa0", " ")
+    assert "Tableau : Tirage au sort" in simulation.replace("\xa0", " ")
     audience = make_audience(campaign, targeted_count=2, retained_count=1)
     make_member(audience)
     make_member(audience, exclusion="PRESSION")

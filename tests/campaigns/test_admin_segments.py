@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from campaigns.models import Segment
 from outreach.roles import AGENT, DPO
-from tests.factories import ANYBODY, make_allocataires, make_list, make_segment
+from tests.factories import ANYBODY, make_allocataires, make_commune, make_list, make_segment
 from tests.pages import make_colleague, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -203,3 +203,31 @@ def test_segments_and_lists_are_rows_of_the_builder() -> None:
     assert "se contiennent en boucle" in answer.content.decode()
     inner.refresh_from_db()
     assert inner.criteria == ANYBODY
+
+
+@pytest.mark.parametrize(
+    ("fact", "op", "typed", "said"),
+    [
+        ("commune", "eq", "Perpignan", "« Perpignan » : écrivez son code Insee, 66136"),
+        ("commune", "in", "66136\nAtlantis", "« Atlantis » n’est le code Insee d’aucune commune connue"),
+        ("department", "eq", "Lozère", "« Lozère » n’est pas un département connu : écrivez son numéro (66…)"),
+    ],
+)
+def test_a_place_that_would_select_nobody_is_said_with_its_code(fact: str, op: str, typed: str, said: str) -> None:
+    make_commune()
+    client = sign_in(make_colleague(AGENT))
+    page = client.post(reverse(ADD), rows((fact, op, typed), _save="1", confirm="1")).content.decode()
+    assert said in page.replace("\xa0", " ")
+    assert not Segment.objects.exists()
+
+
+def test_places_that_are_known_are_kept() -> None:
+    make_commune()
+    client = sign_in(make_colleague(AGENT))
+    facts = (("commune", "in", "66136\n"), ("department", "eq", "66"))
+    assert client.post(reverse(ADD), rows(*facts, _save="1", confirm="1")).status_code == 302
+
+
+def test_a_name_already_taken_is_said_in_french() -> None:
+    make_segment(name="Parents")
+    assert "Un autre segment s’appelle déjà ainsi" in write(PARENTS)[1]

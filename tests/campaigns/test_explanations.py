@@ -313,6 +313,18 @@ def test_a_criterion_that_no_longer_exists_is_said() -> None:
     assert "n’existe pas (ou n’existe plus)" in page
 
 
+def test_one_question_is_asked_at_a_time() -> None:
+    """Answering the first of two, or nothing, would leave the person believing that the other was looked at."""
+    person, segment = make_allocataire(), make_segment()
+    client, url = sign_in(make_colleague(AGENT)), reverse("admin:explain_allocataire", args=[person.pk])
+    assert "Choisissez un segment, une campagne ou une nuit" not in client.get(url).content.decode()
+    none = client.get(url, {"segment": "", "campaign": "", "night_on": ""}).content.decode()
+    assert "Choisissez un segment, une campagne ou une nuit" in none
+    two = client.get(url, {"segment": segment.pk, "night_on": "2026-03-03"}).content.decode()
+    assert "Une question à la fois" in two
+    assert not AccessLog.objects.filter(action="pourquoi elle").exists()
+
+
 def test_an_administrateur_may_not_ask() -> None:
     person = make_allocataire()
     client = sign_in(make_colleague(ADMINISTRATEUR))
