@@ -24,7 +24,6 @@ __all__ = [
     "forecast_segments",
     "render",
     "sample_values",
-    "simplify",
     "sms_parts",
     "values_for",
     "variables_of",
@@ -226,10 +225,18 @@ def advise_text(channel: str, body: str) -> list[str]:
             "Le texte reste-t-il vrai si la personne vient de faire la démarche ? (« si ce n’est pas déjà fait »)"
         )
     if channel == Channel.SMS and (offending := sms_parts(body).offending):
-        advice.append(
-            f"Les caractères {' '.join(offending)} ramènent chaque SMS à 70 caractères : « Simplifier » les remplace."
-        )
+        plainer = ", ".join(f"{_name(simplify(character))} pour {_name(character)}" for character in offending)
+        advice.append(f"Certains caractères ramènent chaque SMS de 160 à 70 caractères. Écrivez plutôt {plainer}.")
     return advice
+
+
+def _name(character: str) -> str:
+    """So that what cannot be seen is told as well."""
+    if not character or character == " ":
+        return "une espace ordinaire" if character else "rien"
+    if character.isspace():
+        return "une espace insécable"
+    return f"« {character} »" if character.isprintable() else "un caractère invisible"
 
 
 def _size_problems(channel: str, subject: str, body: str) -> Iterator[str]:

@@ -134,6 +134,21 @@ def test_good_text_passes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("l’été, l’être", "« ' » pour « ’ », « e » pour « ê »."),
+        ("Bonjour\N{NO-BREAK SPACE}!", "une espace ordinaire pour une espace insécable."),
+        ("Bravo 😀 !", "rien pour « 😀 »."),
+        ("dé\N{SOFT HYPHEN}marche", "rien pour un caractère invisible."),
+    ],
+)
+def test_what_costs_more_messages_is_told_with_what_to_write(text: str, advice: str) -> None:
+    (said,) = advise_text("SMS", f"{GOOD} {text}")
+    assert said.endswith(f"Écrivez plutôt {advice}")
+    assert advise_text("SMS", f"{GOOD} {simplify(text)}") == []
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("Vous avez droit au RSA.", "« rsa »"),
