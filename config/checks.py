@@ -1,15 +1,18 @@
 """What the environment says is checked before anything is served or sent: a wrong setting must not be met at night."""
 
+import logging
 import re
 from collections.abc import Iterator
 from datetime import time
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register, run_checks
+from django.core.checks import WARNING, CheckMessage, Error, register, run_checks
 from django.core.exceptions import ImproperlyConfigured
 
 from campaigns.rules.calendar import InvalidHours, parse_hours
+
+logger = logging.getLogger(__name__)
 
 AT_LEAST_ONE = ("CAP_CAMPAIGNS_7_DAYS", "CAP_CONTACTS_30_DAYS", "CAP_CALL_ATTEMPTS_30_DAYS", "CALLS_PER_DAY")
 EMAIL_ADDRESS = re.compile(r"[A-Za-z0-9._-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
@@ -24,11 +27,25 @@ def check_contact_settings(**_: Any) -> list[CheckMessage]:
     return [Error(problem, id="aller_vers.E001") for problem in _find_problems()]
 
 
+@register
+def check_signature(**_: Any) -> list[CheckMessage]:
+    """Real people read a message signed « Caf » alone as anybody's."""
+    if not settings.ALLOW_REAL_DESTINATIONS or settings.CAF_NAME.strip().casefold() not in {"", "caf"}:
+        return []
+    problem = "CAF_NAME : donner le nom de la Caf, qui signe chaque message. Exemple : CAF_NAME=Caf de la Lozère."
+    return [CheckMessage(WARNING, problem, id="aller_vers.W001")]
+
+
 def refuse_bad_settings() -> None:
-    """For processes that Django does not check by itself (site, workers). Raises ``ImproperlyConfigured``."""
-    errors = [str(message.msg) for message in run_checks() if message.is_serious()]
+    """For processes that Django does not check by itself (site, workers). Raises ``ImproperlyConfigured``; what is
+    only poor is logged."""
+    errors, others = list[str](), list[str]()
+    for message in run_checks():
+        (errors if message.is_serious() else others).append(str(message.msg))
     if errors:
         raise ImproperlyConfigured("\n".join(errors))
+    for problem in others:
+        logger.warning(problem)
 
 
 def _find_problems() -> Iterator[str]:

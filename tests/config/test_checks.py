@@ -50,6 +50,18 @@ def test_a_messaging_service_with_its_numbers_passes(settings: Any) -> None:
     assert check_contact_settings() == []
 
 
+@pytest.mark.parametrize(
+    ("name", "is_real", "warns"),
+    [("Caf", True, True), (" ", True, True), ("Caf de la Lozère", True, False), ("Caf", False, False)],
+)
+def test_messages_to_real_people_are_signed(
+    settings: Any, caplog: pytest.LogCaptureFixture, name: str, is_real: bool, warns: bool
+) -> None:
+    settings.CAF_NAME, settings.ALLOW_REAL_DESTINATIONS = name, is_real
+    refuse_bad_settings()
+    assert ("CAF_NAME" in caplog.text) is warns
+
+
 def test_nothing_is_asked_of_an_operator_that_is_not_there(settings: Any) -> None:
     settings.TWILIO_API_URL = settings.TWILIO_AUTH_TOKEN = ""
     assert check_contact_settings() == []
