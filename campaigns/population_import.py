@@ -36,12 +36,13 @@ from campaigns.workbooks import UnreadableWorkbook, readable_as_csv
 
 logger = logging.getLogger(__name__)
 
+SHORT_FILE = 1 << 20  # bytes: up to there, a page may read a file itself
 ASKING_SHARE = 0.01  # of rejected lines, or of files to close: beyond it, somebody looks before anything is applied
 _BATCH = 2_000
 _FEW = 20  # people: marriages and corrections of a small file
 _CAF_WIDTH = 7
 _PROGRESS = 32  # blocks read between two figures shown
-_LONG = 10_000  # lines, from which several processes read them
+_LONG = 10_000  # lines to read, from which several processes do
 _PROCESSES_MAX = 2  # thirty MiB each
 
 
@@ -175,9 +176,11 @@ def _lines_to_read(record: PopulationImport, reading: _Reading, now: datetime) -
 
 
 def _processes(reading: _Reading, wanted: bytearray | None) -> int:
-    """How many read this file: as many as there are cores for, unless starting them costs more than they gain."""
+    """How many read this file: as many as there are cores for, unless starting them costs more than they gain. One for
+    a short file: a thread of the site may be reading it, which cannot fork."""
     lines = wanted.count(1) if wanted else reading.source.line_count
-    return 1 if lines < _LONG else min(_PROCESSES_MAX, len(os.sched_getaffinity(0)))
+    is_short = lines < _LONG or reading.source.path.stat().st_size <= SHORT_FILE
+    return 1 if is_short else min(_PROCESSES_MAX, len(os.sched_getaffinity(0)))
 
 
 def _parse(reading: _Reading, wanted: bytearray | None, turn: int, turns: int) -> Iterator[ParsedBlock]:

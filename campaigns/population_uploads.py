@@ -19,7 +19,7 @@ from campaigns.import_files import (
     unfinished_path_of,
 )
 from campaigns.models import ColumnMapping, ExtraAttribute, ImportStatus, PopulationImport, User
-from campaigns.population_import import ImportRefused, mark_interrupted, run_import, safe_name
+from campaigns.population_import import SHORT_FILE, ImportRefused, mark_interrupted, run_import, safe_name
 from campaigns.population_staging import only_importer
 from campaigns.rules.population_columns import (
     EXTRA,
@@ -31,7 +31,6 @@ from campaigns.rules.population_columns import (
 )
 from campaigns.workbooks import UnreadableWorkbook, convert_workbook, is_workbook
 
-_AT_ONCE = 1 << 20  # bytes that are read within a second or two: the page waits for them
 _ROWS_SHOWN = 5
 _ABANDONABLE = [ImportStatus.TO_CONVERT, ImportStatus.PREPARED, ImportStatus.WAITING, ImportStatus.TO_CONFIRM]
 
@@ -58,7 +57,7 @@ def prepare_upload(
     Raises ``UploadRefused``, and keeps nothing, when it is unreadable."""
     name = store_file(chunks)
     status = ImportStatus.PREPARED
-    if is_workbook(path_of(name)) and path_of(name).stat().st_size > _AT_ONCE:
+    if is_workbook(path_of(name)) and path_of(name).stat().st_size > SHORT_FILE:
         status = ImportStatus.TO_CONVERT
     elif problem := _find_problem(name):
         discard_file(name)
@@ -198,9 +197,12 @@ def _find_problem(name: str) -> str:
 
 
 def _run_if_small(record: PopulationImport, now: datetime) -> None:
-    if _csv_of(record.stored_as).stat().st_size <= _AT_ONCE:
-        run_waiting_uploads(now=now)
-        record.refresh_from_db()
+    if _csv_of(record.stored_as).stat().st_size <= SHORT_FILE:
+        with only_importer() as is_alone:
+            record.refresh_from_db()
+            if is_alone and record.status == ImportStatus.WAITING:
+                mark_interrupted(now)
+                _run(record, now)
 
 
 def _run(record: PopulationImport, now: datetime) -> None:

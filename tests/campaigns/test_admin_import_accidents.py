@@ -88,7 +88,7 @@ def workbook(text: str) -> bytes:
 
 
 def test_a_large_workbook_is_read_by_a_worker(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(population_uploads, "_AT_ONCE", 10)
+    monkeypatch.setattr(population_uploads, "SHORT_FILE", 10)
     record = upload(client, workbook(GOOD), "extrait.xlsx")
     assert record.status == ImportStatus.TO_CONVERT
     assert "Le classeur est lu à part" in see(client, record)
@@ -101,7 +101,7 @@ def test_a_large_workbook_is_read_by_a_worker(client: Client, monkeypatch: pytes
 
 
 def test_a_large_broken_workbook_is_told(client: Client, kept_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(population_uploads, "_AT_ONCE", 10)
+    monkeypatch.setattr(population_uploads, "SHORT_FILE", 10)
     record = upload(client, b"PK\x03\x04 not a workbook at all", "extrait.xlsx")
     run_waiting_uploads.run()
     assert "pas un classeur Excel lisible" in see(client, record)
@@ -111,7 +111,7 @@ def test_a_large_broken_workbook_is_told(client: Client, kept_files: Path, monke
 def test_a_workbook_abandoned_while_it_is_read_leaves_nothing(
     client: Client, kept_files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(population_uploads, "_AT_ONCE", 10)
+    monkeypatch.setattr(population_uploads, "SHORT_FILE", 10)
     record = upload(client, workbook(GOOD), "extrait.xlsx")
     find_problem = population_uploads._find_problem
 

@@ -166,7 +166,7 @@ def test_what_was_asked_before_another_import_is_asked_again(client: Client) -> 
 
 def test_a_large_file_waits_for_a_worker(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     make_commune()
-    monkeypatch.setattr(population_uploads, "_AT_ONCE", 10)
+    monkeypatch.setattr(population_uploads, "SHORT_FILE", 10)
     record = upload(client, GOOD)
     start(client, record)
     assert record.status == ImportStatus.WAITING
@@ -177,6 +177,18 @@ def test_a_large_file_waits_for_a_worker(client: Client, monkeypatch: pytest.Mon
     record.refresh_from_db()
     assert (record.status, record.created_count) == (ImportStatus.DONE, 2)
     assert "Refresh" not in client.get(reverse("admin:campaigns_populationimport_change", args=[record.pk]))
+
+
+def test_a_page_reads_its_own_short_file_and_no_other(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_commune()
+    with monkeypatch.context() as patch:
+        patch.setattr(population_uploads, "SHORT_FILE", 10)
+        large = upload(client, GOOD)
+        start(client, large)
+    short = upload(client, GOOD)
+    start(client, short)
+    large.refresh_from_db()
+    assert (short.status, large.status) == (ImportStatus.DONE, ImportStatus.WAITING)
 
 
 def test_rejected_lines_are_downloaded(client: Client) -> None:
