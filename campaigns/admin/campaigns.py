@@ -19,6 +19,7 @@ from campaigns.admin.campaign_moves import move_campaign
 from campaigns.admin.campaign_pages import show_audience, show_life, show_simulation
 from campaigns.admin.campaign_public import say_public
 from campaigns.admin.charts import french_number, french_percent
+from campaigns.admin.draw_proof import prove_draw
 from campaigns.admin.pages import GuardedAdmin, colleague, crumb, render_page, require_permission
 from campaigns.admin.stages import describe_standing
 from campaigns.admin.step_preview import ANCHORS, preview_step, say_when
@@ -155,6 +156,7 @@ class CampaignAdmin(GuardedAdmin):
         return [
             path("<int:object_id>/simulation/", view(show_simulation), name="campaign_simulation"),
             path("<int:object_id>/audience/", view(show_audience), name="campaign_audience"),
+            path("vague/<int:object_id>/tirage/", view(prove_draw), name="prove_draw"),
             path("<int:object_id>/vie/", view(show_life), name="campaign_life"),
             path("<int:object_id>/action/<slug:slug>/", view(move_campaign), name="campaign_move"),
             *super().get_urls(),

@@ -7,15 +7,17 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from campaigns.audiences import freeze_audience
 from campaigns.enums import AFTER_REPLY, CampaignStatus
 from campaigns.lifecycle import approve_campaign, start_campaign, submit_campaign
-from campaigns.models import Campaign, Segment, User, read_now
+from campaigns.models import Audience, Campaign, Segment, User, read_now
 from outreach.roles import AGENT, SUPERVISEUR
 from tests.factories import (
     make_allocataires,
     make_audience,
     make_member,
     make_plan,
+    make_running_campaign,
     make_segment,
     make_user,
     step_values,
@@ -214,6 +216,20 @@ def test_simulation_and_audience_count_without_naming(agent: User) -> None:
     page = sign_in(agent).get(reverse("admin:campaign_audience", args=[campaign.pk])).content.decode()
     assert "Plafond de contacts atteint" in page
     assert "NOM" not in page
+
+
+def test_a_draw_is_made_again_from_its_page(agent: User) -> None:
+    now = read_now()
+    campaign = make_running_campaign(control_share="0.5", expected_size=20, now=now, starts_on=now.date())
+    make_allocataires(20)
+    audience = freeze_audience(campaign=campaign, night_on=now.date(), now=now)
+    assert audience
+    client, address = sign_in(agent), reverse("admin:prove_draw", args=[audience.pk])
+    assert address in client.get(reverse("admin:campaign_audience", args=[campaign.pk])).content.decode()
+    assert client.get(address).status_code == 405
+    assert "résultat identique" in client.post(address, follow=True).content.decode()
+    Audience.objects.update(seed="autre")
+    assert "ne donne pas le tirage qui est gardé" in client.post(address, follow=True).content.decode()
 
 
 def test_the_list_costs_the_same_whatever_its_length(agent: User, django_assert_max_num_queries: Any) -> None:
