@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from outreach.channels.access import refuse_missing, refuse_real_address
 from outreach.channels.letter import Letter, Letterhead
 from outreach.channels.ports import (
     GIVEN_BACK,
@@ -20,7 +21,6 @@ from outreach.channels.ports import (
     SendResult,
     nothing_known,
 )
-from outreach.channels.real_addresses import refuse_real_address
 from outreach.channels.smtp import Connection, ConnectionPool
 from outreach.rules.smtp import CLOSING, Reply, Stage, judge_reply
 
@@ -40,8 +40,8 @@ class EmailGateway:
 
     @classmethod
     def from_settings(cls) -> "EmailGateway":
-        if not settings.EMAIL_HOST or not settings.PUBLIC_BASE_URL:
-            raise ImproperlyConfigured("Pour envoyer des e-mails, il manque EMAIL_HOST ou PUBLIC_BASE_URL.")
+        needed = {"EMAIL_HOST": settings.EMAIL_HOST, "PUBLIC_BASE_URL": settings.PUBLIC_BASE_URL}
+        refuse_missing("des e-mails", needed)
         refuse_real_address(settings.EMAIL_HOST, "EMAIL_HOST")
         letterhead = Letterhead.make(
             sender=settings.DEFAULT_FROM_EMAIL,

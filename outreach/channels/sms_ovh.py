@@ -15,9 +15,9 @@ from uuid import UUID
 
 import urllib3
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 
 from campaigns.rules.messages import sms_parts
+from outreach.channels.access import refuse_missing, refuse_real_address
 from outreach.channels.ovh_http import ClockUnknown, OvhApi, Refused, Unreadable
 from outreach.channels.ports import (
     FoundMessage,
@@ -30,7 +30,6 @@ from outreach.channels.ports import (
     SendResult,
     nothing_known,
 )
-from outreach.channels.real_addresses import refuse_real_address
 from outreach.enums import AttemptStatus
 from outreach.rules.delivery import status_of
 from outreach.rules.ovh_states import outcome_of_ovh, read_state
@@ -75,9 +74,7 @@ class OvhGateway:
     def __post_init__(self) -> None:
         refuse_real_address(urlsplit(self.api_url).hostname or "", "OVH_API_URL")
         needed = ("application_key", "application_secret", "consumer_key", "service_name")
-        missing = [f"OVH_{name.upper()}" for name in needed if not getattr(self, name)]
-        if missing:
-            raise ImproperlyConfigured(f"Pour envoyer des SMS par OVHcloud, il manque : {', '.join(missing)}.")
+        refuse_missing("des SMS par OVHcloud", {f"OVH_{name.upper()}": getattr(self, name) for name in needed})
         self._service = f"/sms/{quote(self.service_name, safe='')}"
         self._api = OvhApi(
             self.api_url,

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 
+from outreach.channels.access import refuse_missing, refuse_real_address
 from outreach.channels.ports import (
     FoundMessage,
     InboundMessage,
@@ -21,7 +21,6 @@ from outreach.channels.ports import (
     SendResult,
     nothing_known,
 )
-from outreach.channels.real_addresses import refuse_real_address
 from outreach.channels.twilio_messages import MessageLine
 from outreach.enums import AttemptStatus
 from outreach.rules.delivery import status_of
@@ -74,18 +73,15 @@ class TwilioGateway:
     def __post_init__(self) -> None:
         self._lock = Lock()
         refuse_real_address(urlsplit(self.api_url).hostname or "", "TWILIO_API_URL")
-        missing = [
-            name
-            for name, value in (
-                ("TWILIO_ACCOUNT_SID", self.account_sid),
-                ("TWILIO_AUTH_TOKEN", self.auth_token),
-                ("PUBLIC_BASE_URL", self.callback_base_url),
-                ("TWILIO_MESSAGING_SERVICE_SID ou TWILIO_SENDER", self.messaging_service_sid or self.sender),
-            )
-            if not value
-        ]
-        if missing:
-            raise ImproperlyConfigured(f"Pour envoyer des SMS, il manque : {', '.join(missing)}.")
+        refuse_missing(
+            "des SMS",
+            {
+                "TWILIO_ACCOUNT_SID": self.account_sid,
+                "TWILIO_AUTH_TOKEN": self.auth_token,
+                "PUBLIC_BASE_URL": self.callback_base_url,
+                "TWILIO_MESSAGING_SERVICE_SID ou TWILIO_SENDER": self.messaging_service_sid or self.sender,
+            },
+        )
 
     def send(self, message: OutgoingMessage) -> SendResult:
         """Create the message at the operator's, once. See ``Gateway.send``."""

@@ -153,6 +153,13 @@ def test_a_real_server_is_refused_outside_production(settings: Settings) -> None
         EmailGateway.from_settings()
 
 
+@pytest.mark.parametrize("name", ["EMAIL_HOST", "PUBLIC_BASE_URL"])
+def test_missing_settings_are_named(settings: Settings, name: str) -> None:
+    setattr(settings, name, "")
+    with pytest.raises(ImproperlyConfigured, match=f"il manque : {name}"):
+        EmailGateway.from_settings()
+
+
 def test_opt_out_tokens_are_ours_alone() -> None:
     attempt = uuid4()
     token = opt_out_url(attempt).rstrip("/").rsplit("/", 1)[1]
