@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -8,7 +7,6 @@ from campaigns.models import Allocataire, ContactFact
 from outreach.channels.fake import FakeGateway
 from outreach.channels.opt_out import opt_out_url
 from outreach.channels.ports import OutgoingMessage, SendOutcome, SendResult
-from outreach.channels.registry import use_gateway
 from outreach.dispatch import DispatchReport, dispatch_due
 from outreach.enums import AttemptStatus, TouchStatus
 from outreach.models import Attempt, Touch
@@ -17,13 +15,6 @@ from tests.factories import step_values
 from tests.outreach.waves import MORNING, make_wave
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def operator() -> Iterator[FakeGateway]:
-    gateway = FakeGateway()
-    with use_gateway("SMS", gateway):
-        yield gateway
 
 
 def send() -> DispatchReport:

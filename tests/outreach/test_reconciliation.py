@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -11,7 +10,6 @@ from campaigns.models import Allocataire, BadDestination, ContactFact, Oppositio
 from outreach import dispatch, reconciliation
 from outreach.channels.fake import FakeGateway, accept
 from outreach.channels.ports import LookUpResult, OutgoingMessage, SendOutcome, SendResult
-from outreach.channels.registry import use_gateway
 from outreach.dispatch import dispatch_due
 from outreach.enums import AttemptStatus, TouchStatus
 from outreach.models import Attempt, Touch
@@ -32,13 +30,6 @@ pytestmark = pytest.mark.django_db
 
 class Killed(BaseException):
     """The process dies here."""
-
-
-@pytest.fixture
-def operator() -> Iterator[FakeGateway]:
-    gateway = FakeGateway()
-    with use_gateway("SMS", gateway):
-        yield gateway
 
 
 def send_at(at: datetime) -> None:

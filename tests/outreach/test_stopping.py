@@ -3,7 +3,7 @@
 ``test_only_that_check_stops`` removes the check and sees the message leave: a check that is lost fails here.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
@@ -34,13 +34,6 @@ from tests.factories import give_rules, make_allocataires, make_campaign, make_c
 from tests.outreach.waves import MORNING, NIGHT, make_wave
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def operator() -> Iterator[FakeGateway]:
-    gateway = FakeGateway()
-    with use_gateway("SMS", gateway):
-        yield gateway
 
 
 def send() -> dict[str, int]:

@@ -45,13 +45,6 @@ def step() -> Step:
 
 
 @pytest.fixture
-def operator() -> Iterator[FakeGateway]:
-    gateway = FakeGateway()
-    with use_gateway("SMS", gateway):
-        yield gateway
-
-
-@pytest.fixture
 def twilio(tmp_path: Path) -> Iterator[RunningOperator]:
     with (
         running_operator(tmp_path / "ledger.sqlite", receipt_delay=30) as running,
