@@ -6,10 +6,9 @@ being sent them. A Celery worker may not have children of ``multiprocessing``, h
 
 import gc
 import os
-import resource
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
@@ -86,5 +85,7 @@ def _serve(results: Iterator[Any], sender: Connection) -> None:
 
 
 def _close_all_but(kept: int) -> None:
-    os.closerange(_STANDARD, kept)
-    os.closerange(kept + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        if descriptor >= _STANDARD and descriptor != kept:
+            with suppress(OSError):  # that of the list itself
+                os.close(descriptor)

@@ -104,3 +104,17 @@ def test_an_import_whose_reader_is_killed_changes_nothing(tmp_path: Path, monkey
     assert connection.is_usable()
     monkeypatch.setattr(population_import, "_parse", parse)
     assert load(tmp_path, content).created_count == 30_000
+
+
+def test_a_reader_keeps_nothing_of_its_parent(tmp_path: Path) -> None:
+    def list_open(_turn: int, _turns: int) -> Iterator[list[str]]:
+        yield [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.exists()]
+
+    with (tmp_path / "open").open("w") as held, shared_reading(list_open, 2) as results:
+        seen = list(results)
+        assert len(seen) == 2
+        assert held.name in [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.exists()]
+    assert all(held.name not in paths for paths in seen)
+    assert all(sum(path.startswith(("pipe:", "socket:")) for path in paths) <= 4 for paths in seen), (
+        "three, and its own"
+    )
