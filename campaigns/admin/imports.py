@@ -151,6 +151,9 @@ class PopulationImportAdmin(ReadOnlyAdmin):
             lines_note=LINES_NOTE
             + (f" Les {MAX_LINES} premières sont montrées." if done.rejected_count > MAX_LINES else ""),
             warnings=[] if is_under_way else list_warnings(done),
+            changes=_most_first(done.changes),
+            repairs=_most_first(done.repairs),
+            emptied=_most_first(done.emptied),
             strangers=[
                 {"line": change.line, "matricule": mask_matricule(change.allocataire.matricule)}
                 for change in done.identity_changes.select_related("allocataire")[:MAX_LINES]
@@ -159,6 +162,10 @@ class PopulationImportAdmin(ReadOnlyAdmin):
         if is_under_way:
             response["Refresh"] = str(REFRESH_SECONDS)
         return response
+
+
+def _most_first(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def prepare_import(request: HttpRequest, object_id: int) -> HttpResponse:

@@ -346,3 +346,12 @@ def test_a_file_of_titles_alone_is_told(client: Client) -> None:
 def test_an_empty_file_is_told(client: Client) -> None:
     page = client.post(reverse(ADD), {"file": csv_file("")}).content.decode()
     assert "Ce fichier est vide (0 octet)" in page.replace("\xa0", " ")
+
+
+def test_what_changes_most_is_read_first(client: Client) -> None:
+    record = PopulationImport.objects.create(
+        file_name="extrait.csv", started_at=read_now(), status=ImportStatus.DONE, changes={"nom": 2, "situation": 9}
+    )
+    page = client.get(reverse("admin:campaigns_populationimport_change", args=[record.pk])).content.decode()
+    changed = page.split("Données modifiées")[1]
+    assert changed.index("situation") < changed.index("nom")
