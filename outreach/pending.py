@@ -21,7 +21,8 @@ _SENDABLE = f"""outreach_touch t JOIN campaigns_campaign c ON c.id = t.campaign_
 
 QUERIES: dict[str, str] = {
     "night": f"""SELECT count(*), min(coalesce(finished_at, started_at)) FROM outreach_night
-        WHERE status = '{NightStatus.RUNNING}' OR next_try_at <= %(now)s""",
+        WHERE (status = '{NightStatus.RUNNING}' OR next_try_at <= %(now)s)
+          AND "on" = (SELECT max("on") FROM outreach_night)""",
     "due": f"""SELECT count(*), min(t.due_at) FROM {_SENDABLE} AND t.due_at <= %(now)s
         AND t.closes_at > %(now)s + %(time_left)s AND t.expires_at > %(now)s
         AND NOT {FIRST_CONTACTS} AND NOT {FENCE_CLOSED}

@@ -134,7 +134,7 @@ def test_today_shows_what_last_night_could_not_do(agent: User) -> None:
     assert "manage.py night --date" in page(agent, "outreach_night_change", night.pk)
     Night.objects.update(tries=2, next_try_at=read_now())
     for seen in (page(agent, "index"), page(agent, "outreach_night_change", night.pk)):
-        assert "sera essayé à nouveau" in seen
+        assert "Nouvel essai de ce qui a échoué prévu à" in seen
         assert "manage.py night --date" not in seen
     assert "en 2 essais" in page(agent, "outreach_night_change", night.pk)
 

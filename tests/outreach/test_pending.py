@@ -85,6 +85,8 @@ def test_a_night_that_nobody_tries_again_is_counted() -> None:
     assert counts() == {}
     night.begin_try(next_try_at=MORNING)
     assert counts() == {"night": 1}
+    Night.objects.create(on=MORNING.date() + timedelta(days=1), started_at=MORNING, status=NightStatus.DONE)
+    assert counts() == {}, "the next night has taken up what this one left"
 
 
 def held_wave(**first: Any) -> None:
