@@ -7,6 +7,7 @@ from campaigns.models import Segment
 
 NIGHTS = 60
 PARTS = 4
+MOST_OF_A_YEAR = 300  # days, beyond which a day and a month could be of two years
 
 
 def build_evolution(segment: Segment) -> LineChart | None:
@@ -20,11 +21,12 @@ def _chart(points: list[tuple[date, int]]) -> LineChart:
     first, span = points[0][0], (points[-1][0] - points[0][0]).days
     top = _ceiling(max(count for _, count in points))
     places = [(round(WIDTH * (on - first).days / span), HEIGHT - round(HEIGHT * count / top)) for on, count in points]
+    written = "%d/%m" if span < MOST_OF_A_YEAR else "%m/%Y"
     shown = [points[0][0] + timedelta(days=round(span * part / PARTS)) for part in range(PARTS + 1)]
     return LineChart(
         title="Effectif des dernières nuits",
         lines=(Line("Personnes", "1", " ".join(f"{x},{y}" for x, y in places), french_number(points[-1][1])),),
-        x_ticks=tuple(Tick(round(WIDTH * (on - first).days / span), f"{on:%d/%m}") for on in dict.fromkeys(shown)),
+        x_ticks=tuple(Tick(round(WIDTH * (on - first).days / span), f"{on:{written}}") for on in dict.fromkeys(shown)),
         y_ticks=tuple(
             Tick(HEIGHT - round(HEIGHT * part / PARTS), french_number(top * part // PARTS)) for part in range(PARTS + 1)
         ),

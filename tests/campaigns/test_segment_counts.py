@@ -66,3 +66,12 @@ def test_the_page_shows_the_curve_and_its_table() -> None:
     page = client.get(reverse("admin:campaigns_segment_change", args=[segment.pk])).content.decode()
     assert "Effectif des dernières nuits" in page
     assert "787" in page
+
+
+def test_nights_of_several_years_are_told_apart() -> None:
+    segment = make_segment()
+    for on in (date(2023, 1, 1), date(2026, 3, 1)):
+        SegmentCount.objects.create(segment=segment, on=on, count=3)
+    chart = build_evolution(segment)
+    assert chart
+    assert [chart.x_ticks[0].text, chart.x_ticks[-1].text] == ["01/2023", "03/2026"]
