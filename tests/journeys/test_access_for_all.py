@@ -207,6 +207,17 @@ def test_no_page_scrolls_sideways(visitor: Visitor) -> None:
     assert wide == {}
 
 
+def test_on_a_phone_no_table_hides_its_figures(visitor: Visitor) -> None:
+    """A column beyond the edge of a card is not looked for: each row is read as a little card instead."""
+    user = a_superviseur_who_also_develops()
+    pages = furnish(user)
+    visitor.signs_in(user)
+    visitor.page.set_viewport_size({"width": 320, "height": 800})
+    count = "[...document.querySelectorAll('.av-scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    names = ("import to confirm", "differences", "list", "segment", "simulation", "audience", "pressure", "allocataire")
+    assert {name: visitor.goes_to(pages[name]).page.evaluate(count) for name in names} == dict.fromkeys(names, 0)
+
+
 def test_the_keyboard_skips_to_the_content_and_is_seen(visitor: Visitor) -> None:
     visitor.signs_in(make_colleague(SUPERVISEUR))
     visitor.page.keyboard.press("Tab")
