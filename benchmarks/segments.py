@@ -4,15 +4,13 @@
     python -m benchmarks.segments --size 113000 --pairs 5
     python -m benchmarks.segments --size 1000000 --pairs 5
     python -m benchmarks.segments --growth 10000,113000,1000000 --pairs 3
-    python -m benchmarks.segments --month 113000 --pairs 3
 
 Works in a database made for the run (``test_…`` beside the one of DATABASE_URL), filled by the database itself, with
 2.5 past contacts a person over a year. Times are medians; ratios are medians of the ratios of each pair. Memory is the
-peak of the Python process above what it held before. ``--month``: a whole extract in, five segments counted, one
-frozen, its wave planned; everybody is new, then the month after, when 6 % of the people have changed. The freeze is
-held against the count of whom it keeps (same criteria and exclusions), against itself in a table without index, and
-against Django's bulk_create, like with like: the whole freeze made with it (same query, drawn in Python, same members:
-checked), and its writing alone against bulk_create of members already chosen and drawn.
+peak of the Python process above what it held before. The freeze is held against the count of whom it keeps (same
+criteria and exclusions), against itself in a table without index, and against Django's bulk_create, like with like:
+the whole freeze made with it (same query, drawn in Python, same members: checked), and its writing alone against
+bulk_create of members already chosen and drawn.
 """
 
 import argparse
@@ -20,12 +18,11 @@ import gc
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,21 +35,19 @@ django.setup()
 
 from django.db import connection, transaction
 
-from benchmarks.people import change_some, make_contacts, make_people, make_refusals
+from benchmarks.people import make_contacts, make_people, make_refusals
+from benchmarks.publics import EVERYBODY, FIVE, IN_EPCI, LARGE, unseen
 from campaigns.audiences import INSERT_MEMBERS, freeze_audience
 from campaigns.candidates_sql import CREATE
 from campaigns.enums import Exclusion
 from campaigns.models import Allocataire, Audience, Campaign, ContactFact, Member, SelectionRow
 from campaigns.models.planner import give_room
-from campaigns.population_import import import_population
 from campaigns.pressure_report import read_pressure
 from campaigns.rules.draw import Person, draw, merge_small_strata, split_shares, wave_seed
 from campaigns.segment_preview import preview_segment
 from campaigns.segments import count_matching
-from campaigns.territories import load_territories
 from outreach.models import Touch
 from outreach.planning import plan_wave
-from outreach.simulator.population import write_population
 from tests.factories import make_audience, make_campaign, make_running_campaign, make_segment
 
 NOW = datetime(2026, 3, 3, 2, 0, tzinfo=UTC)
@@ -70,32 +65,11 @@ class Candidate(NamedTuple):
     exclusion: str
 
 
-def leaf(field: str, op: str, value: Any) -> dict[str, Any]:
-    return {"field": field, "op": op, "value": value}
-
-
-ISOLATED, NO_PPA = leaf("isolated", "eq", True), leaf("prestation", "has_not", "PPA")
-FIVE = {"all": [ISOLATED, leaf("age", "between", [25, 50]), leaf("children_count", "gte", 1), NO_PPA,
-                leaf("has_mobile", "eq", True)]}  # fmt: skip
-IN_EPCI = {"all": [*FIVE["all"][:4], leaf("epci", "eq", "200027183")]}
-EVERYBODY = leaf("children_count", "gte", 0)
-LARGE = {"all": [ISOLATED, NO_PPA]}
-
-
-def unseen(days: int, criteria: dict[str, Any] = FIVE) -> dict[str, Any]:
-    return {"all": [criteria, leaf("contacted_within_days", "not_within", days)]}
-
-
-SEGMENTS = [FIVE, IN_EPCI, LARGE, unseen(30), leaf("dtr_missing", "eq", True)]
-
-
 def main() -> None:
     options = _options()
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     try:
-        if options.month:
-            report_month(options.month, options.pairs)
-        elif options.growth:
+        if options.growth:
             report_growth([int(size) for size in options.growth.split(",")], options.pairs)
         else:
             fill(options.size)
@@ -109,7 +83,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=113_000)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--growth", default="")
-    parser.add_argument("--month", type=int, default=0)
     return parser.parse_args()
 
 
@@ -347,47 +320,6 @@ def report_growth(sizes: list[int], pairs: int) -> None:
         print(f"| {name} | {' | '.join(cells)} |")
 
 
-def report_month(size: int, pairs: int) -> None:
-    load_territories()
-    months: list[list[dict[str, float]]] = []
-    with tempfile.TemporaryDirectory(prefix="aller-vers-bench-") as folder:
-        extract, later = Path(folder) / "extract.csv", Path(folder) / "later.csv"
-        write_population(path=extract, department="66", size=size, seed=1, on=date(2026, 3, 1))
-        change_some(extract, later)
-        for _ in range(pairs):
-            _empty()
-            months.append([live_a_month(extract, NOW), live_a_month(later, NOW + timedelta(days=30))])
-    print(f"\nMonths of {size:,} people, seconds, medians of {pairs}\n")
-    print("| step | first month | month after |\n|---|---:|---:|")
-    for step in months[0][0]:
-        cells = [f"{statistics.median(pair[place][step] for pair in months):.2f}" for place in (0, 1)]
-        print(f"| {step} | {' | '.join(cells)} |")
-
-
-def live_a_month(extract: Path, now: datetime) -> dict[str, float]:
-    today, marks = now.date(), [time.perf_counter()]
-
-    def mark() -> None:
-        marks.append(time.perf_counter())
-
-    import_population(path=extract, file_name=extract.name, by=None, now=now)
-    mark()
-    for criteria in SEGMENTS:
-        count_matching(criteria, today=today)
-    mark()
-    campaign = make_running_campaign(
-        expected_size=count_matching(LARGE, today=today), segment=make_segment(LARGE), control_share="0.100", now=now
-    )
-    audience = freeze_audience(campaign=campaign, night_on=today, now=now)
-    mark()
-    assert audience
-    plan_wave(audience=audience, now=now)
-    mark()
-    steps = ("extract in", "five segments counted", "one frozen", "its wave planned")
-    taken = {name: after - before for name, before, after in zip(steps, marks, marks[1:], strict=False)}
-    return {**taken, "the whole month": marks[-1] - marks[0]}
-
-
 def _median(runs: list[tuple[float, float]], place: int) -> float:
     return statistics.median(run[place] for run in runs)
 
@@ -395,7 +327,7 @@ def _median(runs: list[tuple[float, float]], place: int) -> float:
 def _empty() -> None:
     tables = ", ".join(table._meta.db_table for table in (Allocataire, Member, ContactFact, Touch))
     with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {tables}, campaigns_known_line RESTART IDENTITY CASCADE")
+        cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
         cursor.execute("CHECKPOINT")
 
 
