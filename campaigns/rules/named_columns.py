@@ -28,8 +28,8 @@ def read_header(header: Sequence[str], required: tuple[str, ...], optional: tupl
     """Find the columns; others are ignored. Raises ``UnknownColumns``."""
     names = [plain(name) for name in header]
     if missing := [name for name in required if name not in names]:
-        model = ";".join(required + optional)
-        raise UnknownColumns(f"Colonne absente : {', '.join(missing)}. La première ligne doit être {model}.")
+        model = ", ".join(required + optional)
+        raise UnknownColumns(f"Colonne absente : {', '.join(missing)}. La première ligne nomme les colonnes : {model}.")
     wanted = [name for name in names if name in required + optional]
     if len(wanted) != len(set(wanted)):
         raise UnknownColumns("Une colonne est nommée deux fois dans la première ligne : n’en garder qu’une.")

@@ -218,6 +218,22 @@ def test_simulation_and_audience_count_without_naming(agent: User) -> None:
     assert "NOM" not in page
 
 
+@pytest.mark.parametrize(
+    ("criteria", "said"),
+    [
+        ({"field": "children_count", "op": "gte", "value": 9}, "Personne ne répond à ces critères ce jour"),
+        ({"field": "extra.disparu", "op": "eq", "value": "x"}, "Le public ne peut pas être compté"),
+    ],
+    ids=["nobody", "a fact that was removed"],
+)
+def test_a_simulation_without_anybody_leads_to_the_segment(agent: User, criteria: dict[str, Any], said: str) -> None:
+    campaign = draft(agent, segment=make_segment(criteria))
+    page = sign_in(agent).get(reverse("admin:campaign_simulation", args=[campaign.pk])).content.decode()
+    assert said in page.replace("\xa0", " ")
+    assert reverse("admin:campaigns_segment_change", args=[campaign.segment_id]) in page
+    assert "Tableau : Tirage au sort" not in page.replace("\xa0", " ")
+
+
 def test_a_draw_is_made_again_from_its_page(agent: User) -> None:
     now = read_now()
     campaign = make_running_campaign(control_share="0.5", expected_size=20, now=now, starts_on=now.date())
