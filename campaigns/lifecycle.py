@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from campaigns.enums import CONTROL_ARM, TrialStatus
+from campaigns.known_criteria import load_catalogue
 from campaigns.models import Allocataire, Campaign, CampaignMove, Plan, PlanStep, Segment, Step, User
 from campaigns.rules import criteria as criteria_rules
 from campaigns.rules import lifecycle as rules
@@ -22,7 +23,7 @@ from campaigns.rules.announcements import announce_calls
 from campaigns.rules.automatic_answers import find_answer_problems
 from campaigns.rules.messages import check_text
 from campaigns.rules.trials import find_untried
-from campaigns.segments import count_matching, expand_criteria, load_catalogue
+from campaigns.segments import count_matching, expand_criteria
 
 REASON_LENGTH = 300
 STEP_FIELDS = [field.name for field in PlanStep._meta.fields if field.name not in {"id", "plan"}]
@@ -70,7 +71,7 @@ def start_campaign(
         "window_days": plan.window_days,
     }
     campaign = Campaign(name=name, plan=plan, segment=segment, **{**copied, **overrides})
-    campaign.take_rules_of_plan()
+    campaign.pin_rules_of_plan()
     campaign.save()
     steps = list(plan.steps.order_by("position").values(*STEP_FIELDS))
     if announces_calls:
@@ -96,7 +97,7 @@ def submit_campaign(*, campaign: Campaign, by: User, now: datetime, typed_size: 
     """
     with _moving(campaign, rules.SUBMIT, by, now) as locked:
         today = timezone.localdate(now)
-        locked.take_rules_of_plan()
+        locked.pin_rules_of_plan()
         problems = _find_problems(locked, today)
         if not problems:
             locked.criteria = expand_criteria(locked.segment.criteria)

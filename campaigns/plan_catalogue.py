@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import models, transaction
 
+from campaigns.known_criteria import load_catalogue
 from campaigns.models import Allocataire, ExtraAttribute, Plan, PlanStep, RegularisationKind
 from campaigns.rules.criteria import Catalogue, leaves
 from campaigns.rules.criteria_catalogue import EXTRA_PREFIX, FieldType, extra_field
@@ -24,7 +25,6 @@ from campaigns.rules.plan_files import (
     check_frame,
     check_plans,
 )
-from campaigns.segments import load_catalogue
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 ANCHORS = frozenset(f.name for f in Allocataire._meta.get_fields() if type(f) is models.DateField)

@@ -35,18 +35,30 @@ SELECT c.id, c.name, c.priority, count(DISTINCT f.allocataire_id) AS people, cou
    AND f.allocataire_id IN ({people})
  GROUP BY c.id ORDER BY people DESC, c.name"""
 
+# For one campaign: also the running ones that a night serves first (a lower number, then the older one), which reserve
+# before it.
+LIMITS = f"""
+SELECT c.id, c.name, c.priority, COALESCE(source.people, 0), COALESCE(source.contacts, 0), turn.is_before
+  FROM campaigns_campaign c
+ CROSS JOIN LATERAL (
+       SELECT c.status = %(running)s AND (c.priority, c.id) < (%(priority)s, %(campaign)s)) turn (is_before)
+  LEFT JOIN ({SOURCES}) source ON source.id = c.id
+ WHERE turn.is_before OR source.people > 0
+ ORDER BY COALESCE(source.people, 0) DESC, c.name"""
+
 LEFT_OUT_BY_CAP = "SELECT id FROM candidate WHERE exclusion = 'PRESSION'"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A campaign among those that fill the cap: its priority (1 first), people concerned, its contacts with them."""
+    """A campaign that limits others: its priority (1 first), people concerned, its contacts with them."""
 
     campaign: int
     name: str
     priority: int
     people: int
     contacts: int
+    is_before: bool = False  # it is served first
 
 
 @dataclass(frozen=True)
@@ -68,19 +80,13 @@ def read_pressure(*, now: datetime) -> Pressure:
     )
 
 
-def find_cap_sources(*, campaign: Campaign, now: datetime) -> list[Source]:
-    """From which campaigns come the contacts of the candidates left out by the cap.
+def find_limits(*, campaign: Campaign, now: datetime) -> list[Source]:
+    """From which campaigns come the contacts of the candidates left out by the cap, and which ones go before it.
 
     To be called in the transaction of ``build_candidates``.
     """
-    return [Source(*row) for row in _rows(SOURCES.format(people=LEFT_OUT_BY_CAP), _values(campaign.pk, now))]
-
-
-def list_campaigns_before(campaign: Campaign) -> list[Campaign]:
-    """Running campaigns that a night serves first: a lower number, then the older one; they reserve before it."""
-    running = Campaign.objects.filter(status=CampaignStatus.RUNNING).exclude(pk=campaign.pk)
-    own = (campaign.priority, campaign.pk)
-    return [each for each in running.order_by("priority", "pk") if (each.priority, each.pk) < own]
+    values = _values(campaign.pk, now) | {"priority": campaign.priority, "running": CampaignStatus.RUNNING}
+    return [Source(*row) for row in _rows(LIMITS.format(people=LEFT_OUT_BY_CAP), values)]
 
 
 def _values(campaign: int, now: datetime) -> dict[str, Any]:

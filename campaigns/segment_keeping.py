@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from django.db import connection, transaction
 
+from campaigns.known_criteria import load_catalogue
 from campaigns.models import Segment
 from campaigns.rules.criteria import Catalogue, InvalidCriteria, check, check_or_refuse
 from campaigns.rules.criteria_catalogue import NamedTree
-from campaigns.segments import load_catalogue
 
 SEGMENTS_LOCK = 4_205
 

@@ -15,10 +15,12 @@ from django.utils import timezone
 
 from campaigns.candidates import Candidates, build_candidates
 from campaigns.enums import Channel, Exclusion, FamilySituation, Prestation
-from campaigns.models import Allocataire, Campaign, Epci, Plan, SelectionCode, SelectionRow
+from campaigns.known_criteria import load_catalogue_naming
+from campaigns.models import Campaign, Epci, Plan
 from campaigns.rules.contactability import UNKNOWN_AGE, UNKNOWN_EPCI, age_band_labels
+from campaigns.rules.criteria_catalogue import Catalogue
 from campaigns.rules.draw import SEPARATOR
-from campaigns.segments import explain_criteria
+from campaigns.segments import explain_public, read_public
 
 EXAMPLES = 10
 DEFAULT_CHANNELS = (Channel.SMS, Channel.EMAIL)
@@ -27,12 +29,28 @@ UNKNOWN = "Non renseigné"
 
 LOST = (Exclusion.DECEASED, Exclusion.CLOSED, Exclusion.GUARDIANSHIP)  # for whom an address is of no interest
 
-# The two cuts that ``candidate`` does not hold, from the narrow row: people are of few kinds.
+# The two cuts that ``candidate`` does not hold, from the narrow row, put into words once counted: people are of few
+# kinds. Everybody known comes last.
 _FACTS = """
-SELECT family_situation, prestations, count(*)
-  FROM candidate JOIN campaigns_selectionrow s ON s.allocataire_id = candidate.id GROUP BY 1, 2
+SELECT COALESCE(word.value, ''),
+       ARRAY(SELECT held.value FROM campaigns_selectioncode held
+              WHERE held.kind = 'prestations' AND alike.prestations >> held.number & 1 = 1),
+       people
+  FROM (SELECT s.family_situation, s.prestations, count(*) AS people
+          FROM candidate JOIN campaigns_selectionrow s ON s.allocataire_id = candidate.id GROUP BY 1, 2) alike
+  LEFT JOIN campaigns_selectioncode word ON word.kind = 'family_situation' AND word.number = alike.family_situation
+ UNION ALL
+SELECT NULL, NULL, count(*) FROM campaigns_selectionrow
+ ORDER BY 1
 """
-_EXAMPLES = "SELECT id, exclusion FROM candidate ORDER BY hashint8extended(id, 0) LIMIT %s"
+_EXAMPLES = """
+SELECT a.id, a.matricule, a.family_situation, a.children_count, COALESCE(e.name, ''), picked.exclusion
+  FROM (SELECT id, exclusion FROM candidate ORDER BY hashint8extended(id, 0) LIMIT %s) picked
+  JOIN campaigns_allocataire a ON a.id = picked.id
+  LEFT JOIN campaigns_commune c ON c.code = a.commune_id
+  LEFT JOIN campaigns_epci e ON e.code = c.epci_id
+ ORDER BY hashint8extended(a.id, 0)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +74,11 @@ class Left:
 class Example:
     """Somebody of the segment; ``exclusion``: why she would not be contacted, in French, or nothing."""
 
-    person: Allocataire
+    allocataire_id: int
+    matricule: str
+    family_situation: str
+    children_count: int
+    epci: str
     exclusion: str
 
 
@@ -72,23 +94,30 @@ class SegmentPreview:
     examples: list[Example]
 
 
-def preview_segment(*, criteria: Mapping[str, Any], plan: Plan | None, now: datetime) -> SegmentPreview:
-    """Count, exclusions, cuts and examples of a segment tonight, seen by ``plan``. Raises ``InvalidCriteria``."""
-    sentence = explain_criteria(criteria)
+def preview_segment(
+    *, criteria: Mapping[str, Any], plan: Plan | None, now: datetime, catalogue: Catalogue | None = None
+) -> SegmentPreview:
+    """Count, exclusions, cuts and examples of a segment tonight, seen by ``plan``. Raises ``InvalidCriteria``.
+
+    ``catalogue``: the one that the criteria were written with, when it was read already.
+    """
+    public = read_public(criteria, catalogue or load_catalogue_naming(criteria))
+    sentence = explain_public(criteria, public)
     campaign, steps = _imagine(plan)
     channels = sorted({channel for _, channel in steps})
     with transaction.atomic():
         candidates = build_candidates(
-            campaign=campaign, criteria=criteria, night_on=timezone.localdate(now), now=now, steps=steps
+            campaign=campaign, criteria=public, night_on=timezone.localdate(now), now=now, steps=steps
         )
+        population, situations, prestations = _count_facts()
         return SegmentPreview(
             sentence=sentence,
-            population=SelectionRow.objects.count(),
+            population=population,
             targeted=candidates.targeted,
             exclusions=[Left(code, str(Exclusion(code).label), n) for code, n in candidates.exclusions.items()],
             retained=candidates.retained,
             lacking=_count_lacking(candidates, channels),
-            breakdowns=_break_down(candidates),
+            breakdowns=_break_down(candidates, public.catalogue, situations, prestations),
             examples=_pick_examples(),
         )
 
@@ -109,15 +138,17 @@ def _count_lacking(candidates: Candidates, channels: list[str]) -> list[Left]:
     ]
 
 
-def _break_down(candidates: Candidates) -> list[Breakdown]:
+def _break_down(
+    candidates: Candidates, catalogue: Catalogue, situations: Counter[str], prestations: Counter[str]
+) -> list[Breakdown]:
     places: Counter[str] = Counter()
     ages: Counter[str] = Counter()
     for group in candidates.groups:
         epci, _, band = group.place.partition(SEPARATOR)
         places[epci] += group.people
         ages[band] += group.people
-    situations, prestations = _count_facts()
-    epcis = {**dict(Epci.objects.values_list("code", "name")), UNKNOWN_EPCI: UNKNOWN}
+    named = catalogue.fields["epci"].choices or Epci.objects.values_list("code", "name")
+    epcis = {**dict(named), UNKNOWN_EPCI: UNKNOWN}
     return [
         Breakdown("EPCI", _labelled(places, epcis)),
         Breakdown("Âge", [(_capital(label), ages[label]) for label in (*age_band_labels(), UNKNOWN_AGE)]),
@@ -126,17 +157,15 @@ def _break_down(candidates: Candidates) -> list[Breakdown]:
     ]
 
 
-def _count_facts() -> tuple[Counter[str], Counter[str]]:
-    """People by family situation, and by prestation held ("": none)."""
-    codes = SelectionCode.objects.values_list("kind", "number", "value")
-    words = {(kind, number): value for kind, number, value in codes}
+def _count_facts() -> tuple[int, Counter[str], Counter[str]]:
+    """Everybody known; people of the segment by family situation, and by prestation held ("": none)."""
     situations: Counter[str] = Counter()
     prestations: Counter[str] = Counter(dict.fromkeys(("", *Prestation.values), 0))
-    for situation, bits, people in _rows(_FACTS):
-        situations[words.get(("family_situation", situation), "")] += people
-        held = [word for (kind, place), word in words.items() if kind == "prestations" and bits >> place & 1]
+    *facts, (_, _, population) = _rows(_FACTS)
+    for situation, held, people in facts:
+        situations[situation] += people
         prestations.update(dict.fromkeys(held or [""], people))
-    return situations, prestations
+    return population, situations, prestations
 
 
 def _labelled(counts: Counter[str], labels: Mapping[str, str]) -> list[tuple[str, int]]:
@@ -149,9 +178,11 @@ def _capital(label: str) -> str:
 
 def _pick_examples() -> list[Example]:
     """A few people scattered by a hash: always the same ones while the segment is the same."""
-    picked = _rows(_EXAMPLES, [EXAMPLES])
-    people = Allocataire.objects.select_related("commune__epci").in_bulk([pk for pk, _ in picked])
-    return [Example(people[pk], str(Exclusion(code).label) if code else "") for pk, code in picked]
+    situations, reasons = dict(FamilySituation.choices), dict(Exclusion.choices)
+    return [
+        Example(pk, matricule, str(situations.get(situation, "")), children, epci, str(reasons.get(exclusion, "")))
+        for pk, matricule, situation, children, epci, exclusion in _rows(_EXAMPLES, [EXAMPLES])
+    ]
 
 
 def _rows(sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:

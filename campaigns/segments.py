@@ -5,7 +5,7 @@ narrow row of ``SelectionRow``, and joins the person's whole row (``allocataire_
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any
@@ -17,25 +17,21 @@ from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, In, IsNull
 from django.utils import timezone
 
 from campaigns.enums import ContactOutcome, FactState
+from campaigns.known_criteria import load_catalogue_naming
 from campaigns.models import (
     Allocataire,
     Commune,
     ContactFact,
-    Epci,
-    ExtraAttribute,
     HasAnyBit,
-    ImportedList,
     ListEntry,
     Never,
     PrestationBits,
-    Segment,
     SelectionCode,
     SelectionRow,
 )
 from campaigns.models.expressions import AnyDateWithin, JsonNumber, JsonText
 from campaigns.models.planner import give_room
 from campaigns.rules.criteria import (
-    BUILTIN_FIELDS,
     Catalogue,
     Field,
     FieldType,
@@ -47,8 +43,6 @@ from campaigns.rules.criteria_catalogue import (
     EXTRA_PREFIX,
     ISOLATED_SITUATIONS,
     SINCE_PREFIX,
-    NamedTree,
-    extra_field,
 )
 
 # A DTR may be declared up to 45 days before its due date; what arrived earlier was the previous quarter's.
@@ -57,46 +51,17 @@ DAR_OPENS_BEFORE = timedelta(days=180)
 _NO_CODE = -1
 
 
-def load_catalogue(*, writing: Segment | None = None) -> Catalogue:
-    """The criteria of this installation: built-in facts, its EPCI, declared extra attributes, lists and segments.
+@dataclass(frozen=True)
+class Public:
+    """Criteria that were read once, for whoever counts and explains them: checked, without names of segments."""
 
-    ``writing``: the kept segment whose criteria are being written, so that it is not put inside itself.
-    """
-    trees = {str(pk): NamedTree(name, tree) for pk, name, tree in Segment.objects.values_list("pk", "name", "criteria")}
-    segments = replace(BUILTIN_FIELDS["segment"], choices=tuple((code, kept.name) for code, kept in trees.items()))
-    own = str(writing.pk) if writing else ""
-    return replace(_load_facts().extended([segments, _lists_field()]), segments=trees, own=own)
+    tree: Mapping[str, Any]
+    catalogue: Catalogue
 
 
-def _load_facts() -> Catalogue:
-    """The same without segments nor lists."""
-    epci = BUILTIN_FIELDS["epci"]
-    named = replace(epci, choices=tuple(Epci.objects.values_list("code", "name")))
-    extras = [
-        extra_field(code=a.code, label=a.label, kind=a.type, origin=a.origin, is_sensitive=a.is_sensitive)
-        for a in ExtraAttribute.objects.all()
-    ]
-    return Catalogue(BUILTIN_FIELDS).extended([named, *extras])
-
-
-def _load_for(criteria: Any) -> Catalogue:
-    """What these criteria need: most name no segment nor list, which are then not read."""
-    return load_catalogue() if _names_a_public(criteria) else _load_facts()
-
-
-def _names_a_public(node: Any) -> bool:
-    if isinstance(node, dict):
-        return node.get("field") in ("segment", "list") or any(map(_names_a_public, node.values()))
-    return isinstance(node, list) and any(map(_names_a_public, node))
-
-
-def _lists_field() -> Field:
-    lists = list(ImportedList.objects.in_use())
-    return replace(
-        BUILTIN_FIELDS["list"],
-        choices=tuple((each.code, each.in_words()) for each in lists),
-        sensitive_values=frozenset(each.code for each in lists if each.is_sensitive),
-    )
+def read_public(criteria: Mapping[str, Any], catalogue: Catalogue) -> Public:
+    """Check criteria against a catalogue that holds what they name. Raises ``InvalidCriteria``."""
+    return Public(expand_or_refuse(criteria, catalogue), catalogue)
 
 
 def matching(criteria: Mapping[str, Any], *, today: date) -> QuerySet[Allocataire]:
@@ -107,20 +72,19 @@ def matching(criteria: Mapping[str, Any], *, today: date) -> QuerySet[Allocatair
     return Allocataire.objects.filter(pk__in=matching_ids(criteria, today=today))
 
 
-def matching_ids(criteria: Mapping[str, Any], *, today: date) -> QuerySet[SelectionRow, Any]:
+def matching_ids(criteria: Mapping[str, Any] | Public, *, today: date) -> QuerySet[SelectionRow, Any]:
     """The same people by their number, for a statement that joins them to what it needs. Raises as ``matching``."""
     return _select(criteria, today).values("pk")
 
 
-def _select(criteria: Mapping[str, Any], today: date) -> QuerySet[SelectionRow]:
-    catalogue = _load_for(criteria)
-    tree = expand_or_refuse(criteria, catalogue)
-    return SelectionRow.objects.filter(_compile(tree, catalogue, _Terms(today)))
+def _select(criteria: Mapping[str, Any] | Public, today: date) -> QuerySet[SelectionRow]:
+    public = criteria if isinstance(criteria, Public) else read_public(criteria, load_catalogue_naming(criteria))
+    return SelectionRow.objects.filter(_compile(public.tree, public.catalogue, _Terms(today)))
 
 
 def expand_criteria(criteria: Mapping[str, Any]) -> Mapping[str, Any]:
     """The criteria with those of the segments they name: what a campaign pins. Raises ``InvalidCriteria``."""
-    return expand_or_refuse(criteria, _load_for(criteria))
+    return expand_or_refuse(criteria, load_catalogue_naming(criteria))
 
 
 def count_matching(criteria: Mapping[str, Any], *, today: date) -> int:
@@ -132,7 +96,7 @@ def count_matching(criteria: Mapping[str, Any], *, today: date) -> int:
 
 def holding(nodes: Sequence[Mapping[str, Any]], *, allocataire_id: int, today: date) -> list[bool]:
     """Which of these valid, expanded criteria one person meets: what ``matching`` compiles, in one query."""
-    catalogue, terms = _load_facts(), _Terms(today, is_lazy=True)
+    catalogue, terms = load_catalogue_naming(list(nodes)), _Terms(today, is_lazy=True)
     verdicts = {
         f"holds_{place}": Case(When(_compile(node, catalogue, terms), then=Value(True)), default=Value(False))
         for place, node in enumerate(nodes)
@@ -145,9 +109,14 @@ def explain_criteria(criteria: Mapping[str, Any]) -> str:
     return explain(criteria, catalogue_naming(criteria))
 
 
+def explain_public(criteria: Mapping[str, Any], public: Public) -> str:
+    """The same of criteria that were read."""
+    return explain(criteria, _with_commune_names(public.catalogue, public.tree))
+
+
 def catalogue_naming(criteria: Mapping[str, Any]) -> Catalogue:
     """The catalogue with the names of the communes that these criteria hold. Raises ``InvalidCriteria``."""
-    catalogue = _load_for(criteria)
+    catalogue = load_catalogue_naming(criteria)
     return _with_commune_names(catalogue, expand_or_refuse(criteria, catalogue))
 
 

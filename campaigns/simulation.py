@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +16,7 @@ from campaigns.candidates import Candidates, build_candidates, channels_of
 from campaigns.enums import CONTROL_ARM, Channel, Exclusion
 from campaigns.models import Campaign, Step
 from campaigns.models.plan import example_values
-from campaigns.pressure_report import Source, find_cap_sources
+from campaigns.pressure_report import Source, find_limits
 from campaigns.rules.draw import allocate, merge_small_strata, split_shares
 from campaigns.rules.gsm7 import ALPHABET
 from campaigns.rules.lifecycle import find_arm_problems
@@ -73,6 +74,7 @@ class Simulation:
     call_days: Decimal  # days of the whole team, at ``settings.CALLS_PER_DAY``
     examples: list[Example]
     cap_sources: list[Source]  # campaigns whose contacts left people out
+    before: list[Source]  # running campaigns that a night serves first, in that order
     power: Power
 
 
@@ -85,10 +87,11 @@ def simulate_campaign(*, campaign: Campaign, now: datetime) -> Simulation:
     )
     with transaction.atomic():
         criteria = campaign.criteria if campaign.criteria and not campaign.is_editable else campaign.segment.criteria
-        candidates = build_candidates(campaign=campaign, criteria=criteria, night_on=night_on, now=now)
+        planned = [(step.arm, step.channel) for step in steps if not step.answers_a_reply]
+        candidates = build_candidates(campaign=campaign, criteria=criteria, night_on=night_on, now=now, steps=planned)
         examples = _pick_examples()
         names = _count_names() if any(map(_says_a_name, steps)) else {}
-        sources = find_cap_sources(campaign=campaign, now=now)
+        limits = find_limits(campaign=campaign, now=now)
     sizes = {} if problems else _arm_sizes(campaign, candidates)
     reach = _count_reach(candidates)
     forecasts = [_forecast(step, sizes, reach, candidates.retained, names) for step in steps]
@@ -110,7 +113,8 @@ def simulate_campaign(*, campaign: Campaign, now: datetime) -> Simulation:
         calls=people[Channel.CALL],
         call_days=(Decimal(people[Channel.CALL]) / settings.CALLS_PER_DAY).quantize(Decimal("0.1")),
         examples=examples,
-        cap_sources=sources,
+        cap_sources=[source for source in limits if source.people],
+        before=sorted((each for each in limits if each.is_before), key=attrgetter("priority", "campaign")),
         power=judge_power(candidates.retained, float(campaign.control_share)),
     )
 

@@ -155,7 +155,7 @@ def make_campaign(
             **values,
         }
     )
-    campaign.take_rules_of_plan()
+    campaign.pin_rules_of_plan()
     campaign.save()
     fields = [f.name for f in PlanStep._meta.fields if f.name not in {"id", "plan"}]
     steps = steps or list(plan.steps.order_by("position").values(*fields))

@@ -5,7 +5,6 @@ from typing import Any
 from campaigns.admin.charts import french_number, french_percent
 from campaigns.enums import Exclusion
 from campaigns.models import Campaign, RegularisationKind
-from campaigns.pressure_report import list_campaigns_before
 from campaigns.rules.power import POOR_EFFECT, Power
 from campaigns.simulation import Simulation
 
@@ -15,13 +14,12 @@ MAX_BEFORE = 10
 def describe_limits(campaign: Campaign, simulation: Simulation) -> dict[str, Any]:
     """The context of ``campaigns/limits.html``."""
     at_cap = sum(row.people for row in simulation.exclusions if row.code == Exclusion.CAP)
-    before = list_campaigns_before(campaign)
     return {
         "cap_sources": simulation.cap_sources,
         "cap_people": say_people(at_cap),
         "overridden": say_people(simulation.overridden) if simulation.overridden else "",
-        "priority_text": _say_priority(campaign, len(before)),
-        "before": before[:MAX_BEFORE],
+        "priority_text": _say_priority(campaign, len(simulation.before)),
+        "before": simulation.before[:MAX_BEFORE],
         "power_text": say_power(simulation.power, simulation.retained, float(campaign.control_share)),
         "power_advice": say_advice(simulation.power, simulation.retained),
     }
@@ -30,7 +28,7 @@ def describe_limits(campaign: Campaign, simulation: Simulation) -> dict[str, Any
 def say_rules(campaign: Campaign) -> str:
     """What it holds of its plan, as it will be approved or was: « Thème « vie-maritale », sensible : … »"""
     if campaign.is_editable:
-        campaign.take_rules_of_plan()
+        campaign.pin_rules_of_plan()
     kinds = RegularisationKind.objects.filter(pk__in=campaign.expected_kinds).values_list("label", flat=True)
     protected = f", sensible : {campaign.sensitive_days} jours sans nouveau contact" if campaign.is_sensitive else ""
     sentences = [

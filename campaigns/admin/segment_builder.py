@@ -77,6 +77,15 @@ def read_draft(data: QueryDict, catalogue: Catalogue) -> Draft:
     return _by_rows(blocks, catalogue, moved="refresh" in data)
 
 
+def find_named(data: QueryDict) -> list[Any]:
+    """What posted criteria name, rows or JSON: enough to load the catalogue that reads them."""
+    named: list[Any] = [{"field": data[name]} for name in data if name.endswith("-field")]
+    try:
+        return [*named, json.loads(str(data.get("criteria", "null")))]
+    except (ValueError, RecursionError):
+        return named
+
+
 def asks_for_the_same_inputs(data: QueryDict, changed: str, catalogue: Catalogue) -> bool:
     """Whether a comparison was chosen (``changed``: its id) that leaves the value of its row as it is being typed."""
     row = changed.removeprefix("id_").removesuffix("-op")

@@ -10,11 +10,13 @@ from django.views.decorators.http import require_POST
 from campaigns.admin.charts import build_bar_chart, build_funnel, french_number, french_percent
 from campaigns.admin.masking import mask_matricule
 from campaigns.admin.pages import find_row, require_permission
-from campaigns.admin.segment_builder import Draft, open_draft, read_draft
+from campaigns.admin.segment_builder import Draft, find_named, open_draft, read_draft
 from campaigns.enums import Exclusion
+from campaigns.known_criteria import load_catalogue_naming
 from campaigns.models import Allocataire, Plan, Segment, read_now
+from campaigns.rules.criteria_catalogue import Catalogue
 from campaigns.segment_preview import SegmentPreview, preview_segment
-from campaigns.segments import count_matching, load_catalogue
+from campaigns.segments import count_matching
 
 NOTHING_MISSING: dict[str, Any] = {"incomplete": [], "incomplete_whole": []}
 NOBODY = (
@@ -41,9 +43,9 @@ def show_preview(request: HttpRequest) -> HttpResponse:
     """The results of the criteria being written: any criteria, so only for those who write segments."""
     require_permission(request, "campaigns.add_segment")
     written = _number(request.POST.get("writing"))
-    writing = Segment.objects.filter(pk=written).first() if written else None
-    draft = read_draft(request.POST, load_catalogue(writing=writing))
-    return render(request, "segments/preview_answer.html", preview_draft(request, draft))
+    catalogue = load_catalogue_naming(find_named(request.POST), writing=Segment(pk=written) if written else None)
+    draft = read_draft(request.POST, catalogue)
+    return render(request, "segments/preview_answer.html", preview_draft(request, draft, catalogue))
 
 
 @require_POST
@@ -51,15 +53,16 @@ def show_results(request: HttpRequest, object_id: int) -> HttpResponse:
     """The results of a kept segment, for those who may only read it."""
     require_permission(request, "campaigns.view_segment")
     segment = find_row(Segment.objects.all(), object_id)
-    draft = open_draft(segment.criteria, load_catalogue())
-    return render(request, "segments/preview_answer.html", preview_draft(request, draft))
+    catalogue = load_catalogue_naming(segment.criteria)
+    draft = open_draft(segment.criteria, catalogue)
+    return render(request, "segments/preview_answer.html", preview_draft(request, draft, catalogue))
 
 
-def preview_draft(request: HttpRequest, draft: Draft) -> dict[str, Any]:
+def preview_draft(request: HttpRequest, draft: Draft, catalogue: Catalogue) -> dict[str, Any]:
     """The results of a draft, or what is still missing from it."""
     problems = draft.problems
     if not problems:
-        return preview_criteria(request, draft.tree)
+        return preview_criteria(request, draft.tree, catalogue)
     located = [
         (f"Bloc {i + 1}, ligne {j + 1}", problem) for (i, j), found in problems.rows.items() for problem in found
     ]
@@ -76,16 +79,17 @@ def doubt_size(criteria: Any) -> str:
     return EVERYBODY.format(french_number(count)) if count else NOBODY
 
 
-def preview_criteria(request: HttpRequest, criteria: Any) -> dict[str, Any]:
+def preview_criteria(request: HttpRequest, criteria: Any, catalogue: Catalogue | None = None) -> dict[str, Any]:
     """The results of valid criteria, seen by the plan that was chosen."""
-    plan = Plan.objects.filter(pk=_number(request.POST.get("plan"))).first()
-    preview = preview_segment(criteria=criteria, plan=plan, now=read_now())
+    number = _number(request.POST.get("plan"))
+    plan = Plan.objects.filter(pk=number).first() if number else None
+    preview = preview_segment(criteria=criteria, plan=plan, now=read_now(), catalogue=catalogue)
     return describe_preview(preview, plan, may_see_people=request.user.has_perm("campaigns.view_allocataire"))
 
 
 def describe_preview(preview: SegmentPreview, plan: Plan | None, *, may_see_people: bool) -> dict[str, Any]:
     """The sentence, the charts and the masked examples of ``segments/preview.html``."""
-    examples = [(mask_matricule(each.person.matricule), each) for each in preview.examples] if may_see_people else []
+    examples = [(mask_matricule(each.matricule), each) for each in preview.examples] if may_see_people else []
     charts = [build_bar_chart(cut.title, [row for row in cut.rows if row[1]]) for cut in preview.breakdowns]
     return {
         "preview": preview,

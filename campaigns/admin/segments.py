@@ -15,11 +15,12 @@ from campaigns.admin.segment_builder import Draft, asks_for_the_same_inputs, ope
 from campaigns.admin.segment_evolution import build_evolution
 from campaigns.admin.segment_results import doubt_size, preview_criteria, preview_draft, show_preview, show_results
 from campaigns.criteria_users import find_users_of_segment
+from campaigns.known_criteria import load_catalogue
 from campaigns.models import Plan, Segment
 from campaigns.rules.criteria import InvalidCriteria, is_sensitive
 from campaigns.rules.criteria_catalogue import Catalogue
 from campaigns.segment_keeping import keep_segment
-from campaigns.segments import explain_criteria, load_catalogue
+from campaigns.segments import explain_criteria
 
 SENSITIVE = "Un critère est sensible : écrivez pourquoi il est nécessaire."
 
@@ -117,7 +118,7 @@ class SegmentAdmin(GuardedAdmin):
         if draft.moved:
             return self._render(request, segment, _unchecked(form, segment), draft, catalogue)
         if "_preview" in request.POST:
-            results = preview_draft(request, draft)
+            results = preview_draft(request, draft, catalogue)
             return self._render(request, segment, _unchecked(form, segment), draft, catalogue, **results)
         is_valid = form.is_valid()
         if not draft.problems and is_sensitive(draft.tree, catalogue) and not form.cleaned_data.get("justification"):

@@ -81,9 +81,13 @@ class Campaign(models.Model):
         return self.name
 
     def take_rules_of_plan(self) -> None:
-        """Copy what the plan says now; the caller saves."""
+        """Copy what the plan says now of whom to take."""
         for name in PLAN_RULES:
             setattr(self, name, getattr(self.plan, name))
+
+    def pin_rules_of_plan(self) -> None:
+        """Copy all that the plan says now; the caller saves."""
+        self.take_rules_of_plan()
         kinds = self.plan.expected_kinds.order_by("pk").values_list("pk", flat=True) if self.plan.pk else []
         self.expected_kinds, self.pins_rules = list(kinds), True
 

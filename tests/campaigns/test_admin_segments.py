@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from campaigns.models import Segment
+from campaigns.enums import AttributeType
+from campaigns.models import ExtraAttribute, Segment
 from outreach.roles import AGENT, DPO
-from tests.factories import ANYBODY, make_allocataires, make_commune, make_list, make_segment
-from tests.pages import make_colleague, sign_in
+from tests.factories import ANYBODY, make_allocataires, make_commune, make_list, make_plan, make_segment
+from tests.pages import MAX_QUERIES, make_colleague, sign_in
 
 pytestmark = pytest.mark.django_db
 ADD = "admin:campaigns_segment_add"
@@ -151,12 +152,40 @@ def test_the_results_say_who_how_many_and_show_nobody(django_assert_max_num_quer
     make_allocataires(12, last_name="DURANDAL")
     segment = make_segment(PARENTS)
     client = sign_in(make_colleague(AGENT))
-    with django_assert_max_num_queries(42):
+    with django_assert_max_num_queries(MAX_QUERIES):
         page = client.post(reverse("admin:segment_results", args=[segment.pk])).content.decode()
     assert "Allocataires avec au moins 1 enfant à charge." in page
     assert re.search(r'class="av-figure-value">\s*12\s*<', page)
     assert "10 exemples, sans nom" in page
     assert "DURANDAL" not in page
+
+
+@pytest.mark.parametrize("form", ["rows", "json"])
+def test_writing_a_segment_costs_few_queries(form: str, django_assert_max_num_queries: Any) -> None:
+    """Seen by a plan, by whoever changes a kept one: what its criteria do not name is not read."""
+    make_allocataires(3)
+    plan, segment, client = make_plan(), make_segment(PARENTS), sign_in(make_colleague(AGENT))
+    written = rows(("children_count", "gte", "1")) if form == "rows" else {"criteria": json.dumps(PARENTS)}
+    with django_assert_max_num_queries(MAX_QUERIES):
+        data = {**written, "plan": str(plan.pk), "writing": str(segment.pk)}
+        page = client.post(reverse("admin:segment_preview"), data).content.decode()
+    assert f"ceux du plan « {plan.name} »" in page
+
+
+@pytest.mark.parametrize("kind", ["epci", "list", "segment", "extra"])
+def test_a_preview_reads_whatever_its_criteria_name(kind: str) -> None:
+    people = make_allocataires(3, extra={"suivi": "oui"})
+    ExtraAttribute.objects.create(code="suivi", label="Suivi", type=AttributeType.TEXT, origin="Caf")
+    named: dict[str, tuple[str, str, Any]] = {
+        "epci": ("epci", "eq", people[0].commune.epci_id),
+        "list": ("list", "in", [make_list(*people).code]),
+        "segment": ("segment", "in", [str(make_segment(PARENTS).pk)]),
+        "extra": ("extra.suivi", "eq", "oui"),
+    }
+    field, op, value = named[kind]
+    data = {"criteria": json.dumps({"all": [{"field": field, "op": op, "value": value}]})}
+    page = sign_in(make_colleague(AGENT)).post(reverse("admin:segment_preview"), data).content.decode()
+    assert re.search(r'class="av-figure-value">\s*3\s*<', page)
 
 
 def test_a_stored_tree_that_is_no_longer_valid_does_not_break_the_page() -> None:

@@ -13,9 +13,10 @@ from django.core.management import CommandError, call_command
 from campaigns import imported_lists
 from campaigns.explanations import explain_segment
 from campaigns.imported_lists import Delivery, ListInUse, ListRefused, archive_list, import_list
+from campaigns.known_criteria import load_catalogue
 from campaigns.models import Allocataire, ImportedList, ListEntry
 from campaigns.rules.criteria import check, is_sensitive
-from campaigns.segments import explain_criteria, load_catalogue, matching
+from campaigns.segments import explain_criteria, matching
 from tests.factories import NIGHT, NOW, make_allocataire, make_campaign, make_list, make_segment
 from tests.pages import make_colleague, sign_in
 

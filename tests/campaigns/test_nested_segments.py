@@ -14,13 +14,14 @@ from campaigns import segment_keeping
 from campaigns.admin import segments as segments_admin
 from campaigns.audiences import freeze_audience
 from campaigns.explanations import explain_segment
+from campaigns.known_criteria import load_catalogue
 from campaigns.lifecycle import MoveRefused, approve_campaign, current_fingerprint, launch_campaign, submit_campaign
 from campaigns.models import Campaign, Segment
 from campaigns.plan_catalogue import PlanFileRefused, export_plans, import_plans
 from campaigns.rules.criteria import InvalidCriteria, check, is_sensitive
 from campaigns.rules.criteria_segments import MAX_NESTED
 from campaigns.segment_keeping import keep_segment
-from campaigns.segments import count_matching, explain_criteria, load_catalogue, matching
+from campaigns.segments import count_matching, explain_criteria, matching
 from outreach.roles import AGENT
 from tests.factories import NIGHT, NOW, make_allocataire, make_campaign, make_plan, make_segment, make_user, try_texts
 from tests.pages import make_colleague, sign_in

@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.urls import reverse
 
 from campaigns.enums import CampaignStatus, FactState
 from campaigns.models import Allocataire, Campaign, read_now
-from campaigns.pressure_report import list_campaigns_before, read_pressure
+from campaigns.pressure_report import read_pressure
 from campaigns.rules.power import POOR_EFFECT, detectable_effect, judge_power
 from campaigns.simulation import simulate_campaign
 from outreach.roles import ADMINISTRATEUR, AGENT
@@ -58,13 +59,17 @@ def test_a_simulation_says_from_which_campaigns_come_the_contacts(people: list[A
     ]  # fmt: skip
 
 
+def served_before(campaign: Campaign) -> list[int]:
+    return [each.campaign for each in simulate_campaign(campaign=campaign, now=NOW).before]
+
+
 def test_the_night_serves_higher_priorities_then_older_campaigns() -> None:
     first, older, own, newer, lower = (
         make_campaign(priority=priority, status=CampaignStatus.RUNNING) for priority in (10, 50, 50, 50, 90)
     )
     make_campaign(priority=1)  # a draft reserves nothing
-    assert list_campaigns_before(own) == [first, older]
-    assert newer not in list_campaigns_before(lower)[:2]
+    assert served_before(own) == [first.pk, older.pk]
+    assert served_before(lower) == [first.pk, older.pk, own.pk, newer.pk]
 
 
 def test_the_power_proposes_a_larger_share_or_pooling() -> None:
@@ -78,6 +83,15 @@ def test_the_power_proposes_a_larger_share_or_pooling() -> None:
     assert (detectable_effect(poor.needed, 0.10, 0.01) or 1) <= POOR_EFFECT + 1e-6
     assert judge_power(40, 0.10).better_share is None
     assert judge_power(1_000, 0).effect is None
+
+
+def test_the_simulation_costs_few_queries(django_assert_max_num_queries: Any) -> None:
+    found, other = make_allocataires(3), make_campaign(status=CampaignStatus.RUNNING)
+    make_contact_fact(found[0], other, at=read_now())
+    client, campaign = sign_in(make_colleague(AGENT)), make_campaign()
+    with django_assert_max_num_queries(MAX_QUERIES):
+        page = client.get(reverse("admin:campaign_simulation", args=[campaign.pk])).content.decode()
+    assert "<strong>1 personne</strong> au-dessus du plafond" in page
 
 
 def page_of(campaign: Campaign) -> str:

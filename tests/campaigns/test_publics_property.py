@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from campaigns.known_criteria import load_catalogue
 from campaigns.models import Allocataire, Campaign, ContactFact, ImportedList, ListEntry, Segment
 from campaigns.rules.criteria import check
-from campaigns.segments import explain_criteria, load_catalogue, matching
+from campaigns.segments import explain_criteria, matching
 from tests.campaigns.criteria_oracle import meets
 from tests.campaigns.test_segments import leaf
 from tests.factories import make_allocataire, make_campaign, make_list, make_segment

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from campaigns.known_criteria import load_catalogue
 from campaigns.models import Allocataire, ContactFact, ExtraAttribute
 from campaigns.rules.criteria import InvalidCriteria, check
-from campaigns.segments import count_matching, explain_criteria, load_catalogue, matching, years_before
+from campaigns.segments import count_matching, explain_criteria, matching, years_before
 from tests.campaigns.criteria_oracle import age_on, meets
 from tests.factories import (
     allocataire_values,
