@@ -28,7 +28,7 @@ def read_header(header: Sequence[str], required: tuple[str, ...], optional: tupl
     """Find the columns; others are ignored. Raises ``UnknownColumns``."""
     names = [plain(name) for name in header]
     if missing := [name for name in required if name not in names]:
-        model = ", ".join(required + optional)
+        model = ";".join(required + optional)
         raise UnknownColumns(f"Colonne absente : {', '.join(missing)}. La première ligne nomme les colonnes : {model}.")
     wanted = [name for name in names if name in required + optional]
     if len(wanted) != len(set(wanted)):
