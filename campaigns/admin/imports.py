@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.badges import Badge
+from campaigns.admin.charts import french_number
 from campaigns.admin.column_mappings import delete_mapping, rename_mapping, show_mappings
 from campaigns.admin.import_columns import ColumnsForm
 from campaigns.admin.import_differences import download_differences, show_differences
@@ -72,8 +73,8 @@ class PopulationImportAdmin(ReadOnlyAdmin):
         "started_at",
         "by",
         counted("read_count", "lignes lues"),
-        counted("created_count", "créées"),
-        counted("updated_count", "modifiées"),
+        "created",
+        "updated",
         counted("rejected_count", "rejetées"),
     ]
     list_select_related = ["by"]
@@ -83,6 +84,14 @@ class PopulationImportAdmin(ReadOnlyAdmin):
     def state(self, done: PopulationImport) -> SafeString:
         status = ImportStatus(done.status)
         return Badge(str(status.label), *STATUS_TONES[status]).render()
+
+    @admin.display(description="créées", ordering="created_count")
+    def created(self, done: PopulationImport) -> str:
+        return _applied(done, done.created_count)
+
+    @admin.display(description="modifiées", ordering="updated_count")
+    def updated(self, done: PopulationImport) -> str:
+        return _applied(done, done.updated_count)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("campaigns.add_populationimport")
@@ -162,6 +171,11 @@ class PopulationImportAdmin(ReadOnlyAdmin):
         if is_under_way:
             response["Refresh"] = str(REFRESH_SECONDS)
         return response
+
+
+def _applied(done: PopulationImport, count: int) -> str:
+    """In the history, only what was done: an import that waits or was given up has only counted."""
+    return french_number(count) if done.status == ImportStatus.DONE else "—"
 
 
 def _most_first(counts: dict[str, int]) -> dict[str, int]:

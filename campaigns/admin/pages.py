@@ -44,10 +44,10 @@ def counted(name: str, label: str) -> Callable[[Model], str]:
     """A column of a list: the number in that field, written in French."""
 
     @admin.display(description=label, ordering=name)
-    def show(row: Model) -> str:
+    def count(row: Model) -> str:
         return french_number(getattr(row, name))
 
-    return show
+    return count
 
 
 def find_row(rows: QuerySet[Row], object_id: str | int) -> Row:

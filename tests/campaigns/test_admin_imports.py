@@ -355,3 +355,12 @@ def test_what_changes_most_is_read_first(client: Client) -> None:
     page = client.get(reverse("admin:campaigns_populationimport_change", args=[record.pk])).content.decode()
     changed = page.split("Données modifiées", 1)[1]
     assert changed.index("situation") < changed.index("nom")
+
+
+def test_the_history_counts_only_what_was_done(client: Client) -> None:
+    for status in (ImportStatus.TO_CONFIRM, ImportStatus.ABANDONED, ImportStatus.DONE):
+        PopulationImport.objects.create(
+            file_name="extrait.csv", started_at=read_now(), status=status, created_count=660, updated_count=14_340
+        )
+    page = client.get(reverse("admin:campaigns_populationimport_changelist")).content.decode()
+    assert (page.count(">660<"), page.count('field-created">—<'), page.count('field-updated">—<')) == (1, 2, 2)
