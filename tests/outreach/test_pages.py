@@ -343,3 +343,24 @@ def test_a_superviseur_releases_a_quarantine_with_a_reason(superviseur: User) ->
     sign_in(superviseur).post(url, {"decision": "renvoyer", "reason": "Fiche corrigée"})
     aside.refresh_from_db()
     assert aside.status == TouchStatus.PLANNED
+
+
+@pytest.mark.parametrize(
+    ("address", "way"),
+    [
+        ("campaigns_populationimport_changelist", "Aujourd’hui › Réglages › Imports de population"),
+        ("campaigns_populationimport_add", "Aujourd’hui › Réglages › Imports de population › Importer la population"),
+        ("campaigns_baddestination_changelist", "Aujourd’hui › Allocataires › Coordonnées à corriger"),
+        ("pending", "Aujourd’hui › Réglages › Ce qui attend"),
+        ("campaigns_campaign_changelist", "Aujourd’hui › Campagnes"),
+        ("campaigns_campaign_add", "Aujourd’hui › Campagnes › Nouvelle campagne"),
+        ("reglages", "Aujourd’hui › Réglages"),
+    ],
+)
+def test_the_way_back_names_each_level_once(address: str, way: str) -> None:
+    user = make_colleague(AGENT)
+    user.is_superuser = True
+    user.save()
+    page = sign_in(user).get(reverse(f"admin:{address}")).content.decode()
+    trail = page.split('class="breadcrumbs">')[1].split("</div>")[0]
+    assert " ".join(re.sub(r"<[^>]+>", " ", trail).split()) == way
