@@ -114,8 +114,7 @@ def _explain_member(member: Member, allocataire: Allocataire) -> WaveAnswer:
 def _say_arm(campaign: Campaign, code: str) -> str:
     if code == CONTROL_ARM:
         return "Retenue, tirée au sort parmi les témoins : elle ne reçoit rien de cette campagne."
-    labels = {arm["code"]: arm.get("label") or arm["code"] for arm in campaign.arms}
-    return f"Retenue, tirée au sort dans le bras « {labels.get(code, code)} »."
+    return f"Retenue, tirée au sort dans le bras « {campaign.label_arm(code)} »."
 
 
 def _conclude(

@@ -83,7 +83,8 @@ def _draws(person: Allocataire) -> Iterator[Entry]:
     members = Member.objects.filter(allocataire=person).select_related("audience", "campaign")
     for member in members.order_by("pk"):
         audience = member.audience
-        kept = "Témoin : ne reçoit rien" if member.arm == CONTROL_ARM else f"Retenue, bras {member.arm}"
+        arm = member.campaign.label_arm(member.arm)
+        kept = "Témoin : ne reçoit rien" if member.arm == CONTROL_ARM else f"Retenue, bras « {arm} »"
         detail = f"Laissée de côté : {member.get_exclusion_display()}" if member.exclusion else kept
         replaced = " (vague remplacée)" if audience.superseded_at else ""
         title = f"{member.campaign.name} — vague {audience.number}{replaced}"

@@ -114,9 +114,7 @@ def _exclusion_label(code: str) -> str:
 
 
 def _arm_labels(campaign: Campaign) -> Any:
-    labels = {arm["code"]: arm.get("label") or arm["code"] for arm in campaign.arms}
-    labels[CONTROL_ARM] = "Témoins (ne reçoivent rien)"
-    return lambda code: labels.get(code, code)
+    return lambda code: "Témoins (ne reçoivent rien)" if code == CONTROL_ARM else campaign.label_arm(code)
 
 
 def _render(

@@ -95,6 +95,10 @@ class Campaign(models.Model):
     def is_nightly(self) -> bool:
         return self.mode == PlanMode.NIGHTLY
 
+    def label_arm(self, code: str) -> str:
+        """How people read an arm: its label, its code when it has none or is no longer there."""
+        return next((arm.get("label") or code for arm in self.arms if arm["code"] == code), code)
+
     @property
     def is_editable(self) -> bool:
         return self.status == CampaignStatus.DRAFT

@@ -24,7 +24,8 @@ def person() -> Allocataire:
     """Two SMS (one gone, one suppressed), a call to come that rang once, a reply, an opposition."""
     found = make_allocataire(mobile="+33612345678")
     steps = [step_values(), step_values(position=2, label="Relance"), step_values(Channel.CALL, position=3)]
-    make_wave(people=[found], name="Vie maritale", steps=steps)
+    arms = [{"code": "SMS", "label": "SMS et appel", "share": 1}]
+    make_wave(people=[found], name="Vie maritale", steps=steps, arms=arms)
     sms, second, call = Touch.objects.order_by("step__position")
     Touch.objects.filter(pk=sms.pk).update(status=TouchStatus.DELIVERED, status_at=MORNING)
     Touch.objects.filter(pk=second.pk).update(
@@ -49,7 +50,7 @@ def test_one_list_the_latest_first(person: Allocataire) -> None:
         ("Réponse reçue", "À Vie maritale", "Opposition (à traiter)", False),
         ("SMS", "Vie maritale — Premier contact", "Remis", False),
         ("Appel", "Vie maritale — Premier contact", "Prévu", True),
-        ("Tirage au sort", "Vie maritale — vague 1", "Retenue, bras SMS", False),
+        ("Tirage au sort", "Vie maritale — vague 1", "Retenue, bras « SMS et appel »", False),
     ]
 
 
