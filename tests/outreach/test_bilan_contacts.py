@@ -7,15 +7,18 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
 from campaigns.enums import CONTROL_ARM, Channel
 from campaigns.models import Campaign, Member, Programme
 from outreach.bilan import compute_programme_bilan
 from outreach.enums import CallResult, ReplyClass, TouchStatus
 from outreach.models import Attempt, Call, CallAttempt, Reply, Touch
+from outreach.roles import SUPERVISEUR
 from outreach.rules.bilan import Bilan
 from tests.factories import make_allocataires
 from tests.outreach.bilan_worlds import contact, make_wave, noon
+from tests.pages import MAX_QUERIES, make_colleague, sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -122,6 +125,14 @@ def test_addresses_are_those_of_the_people_drawn() -> None:
     bilan = bilan_of(campaign)
     (way,) = bilan.reach
     assert (way.addressable.count, way.addressable.denominator) == (2, 4)
+
+
+def test_the_pages_cost_few_queries_whatever_the_number_of_campaigns(django_assert_max_num_queries: Any) -> None:
+    programme, client = make_world(0), sign_in(make_colleague(SUPERVISEUR))
+    campaign = programme.campaigns.earliest("pk")
+    for page, key in (("campaign_bilan", campaign.pk), ("programme_bilan", programme.code)):
+        with django_assert_max_num_queries(MAX_QUERIES):
+            assert client.get(reverse(f"admin:{page}", args=[key])).status_code == 200
 
 
 def bilan_of(campaign: Campaign) -> Bilan:
