@@ -21,7 +21,8 @@ def find_unknown_places(blocks: Blocks) -> dict[tuple[int, int], list[str]]:
 
 def _unknown(row: Row) -> Iterator[str]:
     typed = [line.strip() for text in row.parts.get("value", ()) for line in text.splitlines() if line.strip()]
-    known = Commune.objects.filter(**{f"{COLUMNS[row.fact]}__in": typed}).values_list(COLUMNS[row.fact], flat=True)
+    column = COLUMNS[row.fact]
+    known = Commune.objects.filter(**{f"{column}__in": typed}).order_by().values_list(column, flat=True).distinct()
     missing = set(typed) - set(known)
     return (text for text in dict.fromkeys(typed) if text in missing)
 
