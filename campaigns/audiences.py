@@ -11,6 +11,7 @@ from campaigns.candidates import Candidates, build_candidates
 from campaigns.enums import CONTROL_ARM, CampaignStatus
 from campaigns.models import Audience, Campaign, Member, refresh_statistics
 from campaigns.rules.draw import Person, Shares, allocate, draw, merge_small_strata, split_shares, wave_seed
+from campaigns.rules.french import french_number
 from campaigns.rules.lifecycle import fingerprint
 
 
@@ -82,15 +83,16 @@ def _check_size(campaign: Campaign, targeted: int) -> None:
     if campaign.is_nightly:
         if campaign.night_size_max and targeted > campaign.night_size_max:
             raise AudienceDrifted(
-                f"La campagne « {campaign.name} » viserait {targeted} personnes cette nuit, pour "
-                f"{campaign.night_size_max} au plus. Vérifiez la population importée, puis reprenez la campagne ou "
-                "faites approuver un autre maximum."
+                f"La campagne « {campaign.name} » viserait {french_number(targeted)} personnes cette nuit, pour "
+                f"{french_number(campaign.night_size_max)} au plus. Vérifiez la population importée, puis reprenez la "
+                "campagne ou faites approuver un autre maximum."
             )
         return
     expected = campaign.expected_size or 0
     if abs(targeted - expected) > settings.SIZE_TOLERANCE * expected:
         raise AudienceDrifted(
-            f"La campagne « {campaign.name} » viserait {targeted} personnes, pour {expected} approuvées : l’écart "
+            f"La campagne « {campaign.name} » viserait {french_number(targeted)} personnes, pour "
+            f"{french_number(expected)} approuvées : l’écart "
             f"dépasse {settings.SIZE_TOLERANCE:.0%}. Renvoyez-la en brouillon, puis faites-la approuver à nouveau."
         )
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg
 from django.db import Error, transaction
@@ -20,6 +21,7 @@ from campaigns.csv_source import CsvSource, UnreadableFile, open_source, read_bl
 from campaigns.models import (
     Allocataire,
     Commune,
+    EmptiedCell,
     ExtraAttribute,
     ImportStatus,
     PopulationImport,
@@ -28,6 +30,8 @@ from campaigns.models import (
 )
 from campaigns.population_differences import keep_differences, keep_identity_changes
 from campaigns.reading_processes import ReadingStopped, shared_reading
+from campaigns.rules.french import french_number
+from campaigns.rules.import_doubts import doubt_closures, doubt_rejections, doubt_strangers
 from campaigns.rules.nir import holds_nir
 from campaigns.rules.population_columns import InvalidHeader, InvalidLine, map_header
 from campaigns.rules.population_lines import BlockParser, ParsedBlock
@@ -35,11 +39,10 @@ from campaigns.rules.population_values import InvalidValue, matricule_of_width
 from campaigns.workbooks import UnreadableWorkbook, readable_as_csv
 
 logger = logging.getLogger(__name__)
+Told = TypeVar("Told", RejectedLine, EmptiedCell)
 
 SHORT_FILE = 1 << 20  # bytes: up to there, a page may read a file itself
-ASKING_SHARE = 0.01  # of rejected lines, or of files to close: beyond it, somebody looks before anything is applied
 _BATCH = 2_000
-_FEW = 20  # people: marriages and corrections of a small file
 _CAF_WIDTH = 7
 _PROGRESS = 32  # blocks read between two figures shown
 _LONG = 10_000  # lines to read, from which several processes do
@@ -190,24 +193,30 @@ def _parse(reading: _Reading, wanted: bytearray | None, turn: int, turns: int) -
 
 def _stage(blocks: Iterable[ParsedBlock], record: PopulationImport, reading: _Reading) -> bool:
     """Whether there was anything left to read."""
-    before, rejected = record.read_count, list[RejectedLine]()
-    staging.copy_rows(reading.parser.fields, _tell(blocks, record, reading, rejected))
+    before, rejected, emptied = record.read_count, list[RejectedLine](), list[EmptiedCell]()
+    staging.copy_rows(reading.parser.fields, _tell(blocks, record, reading, rejected, emptied))
     RejectedLine.objects.bulk_create(rejected, batch_size=_BATCH)
+    EmptiedCell.objects.bulk_create(emptied, batch_size=_BATCH)
     return record.read_count > before
 
 
 def _tell(
-    blocks: Iterable[ParsedBlock], record: PopulationImport, reading: _Reading, rejected: list[RejectedLine]
+    blocks: Iterable[ParsedBlock],
+    record: PopulationImport,
+    reading: _Reading,
+    rejected: list[RejectedLine],
+    emptied: list[EmptiedCell],
 ) -> Iterator[str]:
-    """The rows of each block; what they are read to hold goes to the record, and the lines refused to ``rejected``."""
+    """The rows of each block; what they are read to hold goes to the record, what is told of lines to the lists."""
     for block in blocks:
-        rejected += [_rejected_line(record, line, refusal) for line, refusal, _matricule in block.refused]
+        rejected += [_told(RejectedLine, record, line, refusal) for line, refusal, _matricule in block.refused]
+        emptied += [_told(EmptiedCell, record, line, why) for line, why in block.emptied]
         for _line, _refusal, matricule in block.refused:
             _remember_refused(matricule, reading)
         record.read_count += block.read
         record.rejected_count += len(block.refused)
         record.repairs = Counter(record.repairs) + block.repaired
-        record.emptied = Counter(record.emptied) + block.emptied
+        record.emptied = Counter(record.emptied) + Counter(str(why) for _line, why in block.emptied)
         yield block.rows
 
 
@@ -219,8 +228,7 @@ def _apply(record: PopulationImport, reading: _Reading, now: datetime) -> str:
     record.unchanged_count, record.changes = difference.unchanged, _name_changes(difference.changes)
     known = _count_closures(record, reading)
     strangers = staging.count_strangers(columns) if record.updated_count else 0
-    doubts = [_too_many_rejections(record), _too_many_closures(record, known), _too_many_strangers(record, strangers)]
-    if problem := " ".join(filter(None, doubts)):
+    if problem := "\n".join(_list_doubts(record, known, strangers)):
         if record.stored_as:  # somebody will be asked
             keep_differences(record, reading.refused_matricules)
         return problem
@@ -235,6 +243,17 @@ def _apply(record: PopulationImport, reading: _Reading, now: datetime) -> str:
     record.status, record.finished_at = ImportStatus.DONE, now
     record.save()
     return ""
+
+
+def _list_doubts(record: PopulationImport, known: int, strangers: int) -> list[str]:
+    """What somebody must look at and has not accepted."""
+    met = record.updated_count + record.unchanged_count
+    doubts = [
+        "" if record.accepts_rejections else doubt_rejections(record.rejected_count, record.read_count),
+        "" if record.accepts_closures else doubt_closures(record.closed_count, known),
+        "" if record.accepts_strangers else doubt_strangers(strangers, met),
+    ]
+    return [doubt for doubt in doubts if doubt]
 
 
 def _matricule_width(*, is_from_workbook: bool) -> int:
@@ -257,14 +276,8 @@ def _parser_for(
     )
 
 
-def _rejected_line(record: PopulationImport, line: int, refusal: InvalidLine) -> RejectedLine:
-    return RejectedLine(
-        population_import=record,
-        line=line,
-        column=refusal.column,
-        value_class=refusal.value_class,
-        reason=refusal.reason,
-    )
+def _told(kind: type[Told], record: PopulationImport, line: int, why: InvalidLine) -> Told:
+    return kind(population_import=record, line=line, column=why.column, value_class=why.value_class, reason=why.reason)
 
 
 def _remember_refused(matricule: str, reading: _Reading) -> None:
@@ -293,15 +306,6 @@ def _reject_duplicates(record: PopulationImport) -> None:
     )
 
 
-def _too_many_rejections(record: PopulationImport) -> str:
-    if record.accepts_rejections or record.rejected_count <= ASKING_SHARE * record.read_count:
-        return ""
-    return (
-        f"{record.rejected_count} lignes rejetées sur {record.read_count}, plus de 1 % : rien n’a été appliqué. "
-        "Lire les lignes rejetées, puis corriger l’extraction ou accepter d’importer les autres."
-    )
-
-
 def _name_changes(changes: Mapping[str, int]) -> dict[str, int]:
     labels = {field.attname: str(field.verbose_name) for field in Allocataire._meta.concrete_fields}
     return {labels[name]: count for name, count in sorted(changes.items(), key=lambda change: -change[1])}
@@ -313,33 +317,12 @@ def _count_closures(record: PopulationImport, reading: _Reading) -> int:
         return 0
     if reading.unidentified:
         record.problem = (
-            f"Aucun dossier n’est clos : {reading.unidentified} lignes rejetées n’ont pas de matricule lisible, "
-            "leurs personnes passeraient pour absentes."
+            f"Aucun dossier n’est clos : {french_number(reading.unidentified)} lignes rejetées n’ont pas de matricule "
+            "lisible, leurs personnes passeraient pour absentes."
         )
         return 0
     record.closed_count, known = staging.count_absent(reading.refused_matricules)
     return known
-
-
-def _too_many_closures(record: PopulationImport, known: int) -> str:
-    if record.accepts_closures or record.closed_count <= ASKING_SHARE * known:
-        return ""
-    return (
-        f"L’extraction complète ferait clore {record.closed_count} dossiers sur {known}, plus de 1 % : rien n’a été "
-        "appliqué. Vérifier qu’elle n’est pas tronquée, puis accepter ces clôtures."
-    )
-
-
-def _too_many_strangers(record: PopulationImport, strangers: int) -> str:
-    """Columns sorted apart in a spreadsheet give everybody the name and the number of somebody else."""
-    met = record.updated_count + record.unchanged_count
-    if record.accepts_strangers or strangers < _FEW or strangers <= ASKING_SHARE * met:
-        return ""
-    return (
-        f"{strangers} matricules sur {met} désigneraient une autre personne (nom, prénom ou date de naissance changés "
-        "ensemble), plus de 1 % : rien n’a été appliqué. Vérifier que les colonnes du fichier n’ont pas été décalées "
-        "ou triées à part, puis accepter ces changements."
-    )
 
 
 def mark_interrupted(now: datetime, *, but: PopulationImport | None = None) -> None:

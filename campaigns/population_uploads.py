@@ -161,6 +161,7 @@ def _start_again(record: PopulationImport, from_status: ImportStatus, now: datet
             rejected_count=0, repairs={}, emptied={}, **accepted,
         )  # fmt: skip
         record.rejected_lines.all().delete()
+        record.emptied_cells.all().delete()
         record.differences.all().delete()
     _run_if_small(record, now)
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from campaigns.admin.charts import french_number, french_percent
+from campaigns.admin.charts import french_percent
 from campaigns.enums import Exclusion
 from campaigns.models import Campaign, RegularisationKind
+from campaigns.rules.french import french_number
 from campaigns.rules.power import POOR_EFFECT, Power
 from campaigns.simulation import Simulation
 

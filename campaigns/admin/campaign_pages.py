@@ -9,11 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from campaigns.admin.badges import campaign_badge
 from campaigns.admin.campaign_limits import describe_limits
 from campaigns.admin.campaign_public import say_public
-from campaigns.admin.charts import BarChart, build_bar_chart, build_funnel, french_euros, french_number, french_percent
+from campaigns.admin.charts import BarChart, build_bar_chart, build_funnel, french_euros, french_percent
 from campaigns.admin.pages import crumb, find_row, render_page, require_permission
 from campaigns.enums import CONTROL_ARM, Channel, Exclusion
 from campaigns.models import Audience, Campaign, Member, read_now
 from campaigns.rules.criteria import InvalidCriteria
+from campaigns.rules.french import french_number
 from campaigns.rules.lifecycle import MOVE_LABELS
 from campaigns.simulation import Count, Simulation, StepForecast, simulate_campaign
 

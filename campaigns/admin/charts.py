@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from campaigns.rules.french import french_number
+
 SCALE = 1000  # a bar of the full width
 
 
@@ -84,12 +86,6 @@ def build_line_chart(title: str, series: Sequence[tuple[str, str, Sequence[tuple
         (f"J+{day}", tuple(_share_on(points, day) for _, _, points in series if points)) for day in _some(days, 12)
     )
     return LineChart(title, lines, x_ticks, y_ticks, rows, WIDTH, HEIGHT)
-
-
-def french_number(value: float) -> str:
-    """1234.5 → "1 234,5", with narrow no-break spaces."""
-    text = f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
-    return text.replace(",", "\u202f").replace(".", ",")
 
 
 def french_euros(amount: Decimal) -> str:

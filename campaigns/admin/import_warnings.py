@@ -1,7 +1,7 @@
 """What a report must say although no line is at fault."""
 
-from campaigns.admin.charts import french_number
 from campaigns.models import ImportStatus, PopulationImport
+from campaigns.rules.french import french_number
 from campaigns.rules.population_columns import IGNORED
 
 TOLD = {ImportStatus.DONE, ImportStatus.TO_CONFIRM}

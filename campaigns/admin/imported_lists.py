@@ -14,11 +14,11 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.campaign_limits import say_people
-from campaigns.admin.charts import french_number
 from campaigns.admin.pages import ReadOnlyAdmin, colleague, counted, crumb, find_row, render_page, require_permission
 from campaigns.criteria_users import find_users_of_list
 from campaigns.imported_lists import REPORTED_LINES, Delivery, ListInUse, ListRefused, archive_list, import_list
 from campaigns.models import ImportedList, read_now
+from campaigns.rules.french import french_number
 from campaigns.rules.spreadsheets import neutralise
 
 CHANGELIST = "campaigns_importedlist_changelist"

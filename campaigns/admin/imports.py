@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
@@ -13,7 +14,6 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.badges import Badge
-from campaigns.admin.charts import french_number
 from campaigns.admin.column_mappings import delete_mapping, rename_mapping, show_mappings
 from campaigns.admin.import_columns import ColumnsForm
 from campaigns.admin.import_differences import download_differences, show_differences
@@ -30,6 +30,7 @@ from campaigns.population_uploads import (
     relaunch_upload,
     start_upload,
 )
+from campaigns.rules.french import french_number
 from campaigns.rules.spreadsheets import neutralise
 
 CHANGELIST = "campaigns_populationimport_changelist"
@@ -109,6 +110,7 @@ class PopulationImportAdmin(ReadOnlyAdmin):
             path("correspondances/<int:object_id>/renommer/", view(rename_mapping), name="column_mapping_rename"),
             path("correspondances/<int:object_id>/supprimer/", view(delete_mapping), name="column_mapping_delete"),
             path("<int:object_id>/rejets.csv", view(download_rejections), name="population_import_rejections"),
+            path("<int:object_id>/vides.csv", view(download_emptied), name="population_import_emptied"),
             *super().get_urls(),
         ]
 
@@ -242,14 +244,26 @@ def _decide(request: HttpRequest, object_id: int, story: Callable[..., None]) ->
 
 
 def download_rejections(request: HttpRequest, object_id: int) -> HttpResponse:
-    """Every rejected line with its reason, for a spreadsheet. No value of the file is in it."""
+    """Every rejected line with its reason."""
     require_permission(request, "campaigns.view_populationimport")
     record = find_row(PopulationImport.objects.all(), object_id)
+    return _write_lines(record.rejected_lines.all(), f"rejets-{record.pk}.csv")
+
+
+def download_emptied(request: HttpRequest, object_id: int) -> HttpResponse:
+    """Every line of which a way of contacting was left empty, with the reason."""
+    require_permission(request, "campaigns.view_populationimport")
+    record = find_row(PopulationImport.objects.all(), object_id)
+    return _write_lines(record.emptied_cells.all(), f"vides-{record.pk}.csv")
+
+
+def _write_lines(lines: QuerySet[Any], name: str) -> HttpResponse:
+    """For a spreadsheet; no value of the file is in it."""
     response = HttpResponse(content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="rejets-{record.pk}.csv"'
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
     response.write("\ufeff")
     writer = csv.writer(response, delimiter=";")
     writer.writerow(["ligne", "colonne", "nature de la valeur", "raison"])
-    for line in record.rejected_lines.values_list("line", "column", "value_class", "reason").iterator():
+    for line in lines.values_list("line", "column", "value_class", "reason").iterator():
         writer.writerow([neutralise(str(value)) for value in line])
     return response

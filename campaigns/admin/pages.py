@@ -12,8 +12,8 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from campaigns.admin.charts import french_number
 from campaigns.models import User
+from campaigns.rules.french import french_number
 
 Row = TypeVar("Row", bound=Model)
 

@@ -2,8 +2,9 @@
 
 from datetime import date, timedelta
 
-from campaigns.admin.charts import HEIGHT, WIDTH, Line, LineChart, Tick, french_number
+from campaigns.admin.charts import HEIGHT, WIDTH, Line, LineChart, Tick
 from campaigns.models import Segment
+from campaigns.rules.french import french_number
 
 NIGHTS = 60
 PARTS = 4

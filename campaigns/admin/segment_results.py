@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from campaigns.admin.charts import build_bar_chart, build_funnel, french_number, french_percent
+from campaigns.admin.charts import build_bar_chart, build_funnel, french_percent
 from campaigns.admin.masking import mask_matricule
 from campaigns.admin.pages import find_row, require_permission
 from campaigns.admin.segment_builder import Draft, find_named, open_draft, read_draft
@@ -15,6 +15,7 @@ from campaigns.enums import Exclusion
 from campaigns.known_criteria import load_catalogue_naming
 from campaigns.models import Allocataire, Plan, Segment, read_now
 from campaigns.rules.criteria_catalogue import Catalogue
+from campaigns.rules.french import french_number
 from campaigns.segment_preview import SegmentPreview, preview_segment
 from campaigns.segments import count_matching
 

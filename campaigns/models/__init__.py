@@ -8,6 +8,7 @@ from campaigns.models.imported_list import ImportedList, ListEntry
 from campaigns.models.imports import (
     ColumnMapping,
     DifferenceKind,
+    EmptiedCell,
     IdentityChange,
     ImportStatus,
     PopulationDifference,
@@ -36,6 +37,7 @@ __all__ = [
     "Commune",
     "ContactFact",
     "DifferenceKind",
+    "EmptiedCell",
     "Epci",
     "ExtraAttribute",
     "HasAnyBit",

@@ -106,22 +106,41 @@ class IdentityChange(models.Model):
         return f"identité changée n° {self.pk}"
 
 
-class RejectedLine(models.Model):
-    """Why one line was refused. Holds the class of the value, never the value itself."""
+class ReportedLine(models.Model):
+    """What an import says of one line. Holds the class of the value, never the value itself."""
 
-    population_import = models.ForeignKey(PopulationImport, models.CASCADE, related_name="rejected_lines")
     line = models.PositiveIntegerField("ligne")
     column = models.CharField("colonne", max_length=80, blank=True)
     value_class = models.CharField("nature de la valeur", max_length=80, blank=True)
     reason = models.CharField("raison", max_length=300)
 
     class Meta:
-        verbose_name = "ligne rejetée"
-        verbose_name_plural = "lignes rejetées"
+        abstract = True
         ordering = ["line"]
 
     def __str__(self) -> str:
         return f"ligne {self.line}"
+
+
+class RejectedLine(ReportedLine):
+    """Why one line was refused."""
+
+    population_import = models.ForeignKey(PopulationImport, models.CASCADE, related_name="rejected_lines")
+
+    class Meta(ReportedLine.Meta):
+        verbose_name = "ligne rejetée"
+        verbose_name_plural = "lignes rejetées"
+
+
+class EmptiedCell(ReportedLine):
+    """Why a way of contacting somebody was left empty; the rest of her line was taken."""
+
+    population_import = models.ForeignKey(PopulationImport, models.CASCADE, related_name="emptied_cells")
+
+    class Meta(ReportedLine.Meta):
+        verbose_name = "coordonnée laissée vide"
+        verbose_name_plural = "coordonnées laissées vides"
+        default_permissions = ()
 
 
 class ColumnMapping(models.Model):

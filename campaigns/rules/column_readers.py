@@ -26,7 +26,7 @@ class Findings:
 
     refused: dict[int, tuple[int, InvalidValue]] = field(default_factory=dict)  # column and reason, the first one met
     repaired: list[tuple[int, str]] = field(default_factory=list)
-    emptied: list[tuple[int, str]] = field(default_factory=list)
+    emptied: list[tuple[int, int, str]] = field(default_factory=list)  # with their column
 
 
 class Known(dict[str, str]):
@@ -115,7 +115,7 @@ class ContactColumn:
         if isinstance(value, Repaired):
             findings.repaired.append((position, f"{CONTACTS[self._kind]} : {value.damage}"))
         elif reason:
-            findings.emptied.append((position, f"{CONTACTS[self._kind]} : {reason}"))
+            findings.emptied.append((position, self.position, f"{CONTACTS[self._kind]} : {reason}"))
         return value
 
 

@@ -38,7 +38,7 @@ class ParsedBlock:
     rows: str
     refused: list[tuple[int, InvalidLine, str]]  # number, reason, what stands in the column of the matricule
     repaired: Counter[str]
-    emptied: Counter[str]
+    emptied: list[tuple[int, InvalidLine]]  # of lines that are taken
 
 
 class BlockParser:
@@ -82,7 +82,7 @@ class BlockParser:
             _rows_of(block.numbers, [_unmark(marks, findings), *taken], findings.refused),
             refused,
             _count(findings.repaired, findings.refused),
-            _count(findings.emptied, findings.refused),
+            self._tell_emptied(block, findings),
         )
 
     def _read_columns(self, block: Block, findings: Findings) -> list[Sequence[str]]:
@@ -102,9 +102,18 @@ class BlockParser:
         return list(map(self._regions.__getitem__, block.columns[self._commune]))
 
     def _refuse(self, block: Block, position: int, column: int, reason: values.InvalidValue) -> tuple[InvalidLine, str]:
+        return self._say(block, position, column, reason), block.columns[self._matricule][position].strip()
+
+    def _tell_emptied(self, block: Block, findings: Findings) -> list[tuple[int, InvalidLine]]:
+        return [
+            (block.numbers[position], self._say(block, position, column, reason))
+            for position, column, reason in findings.emptied
+            if position not in findings.refused
+        ]
+
+    def _say(self, block: Block, position: int, column: int, reason: object) -> InvalidLine:
         text = block.columns[column][position].strip()
-        line = InvalidLine(str(reason), column=self._header[column][:80], value_class=values.class_of(text))
-        return line, block.columns[self._matricule][position].strip()
+        return InvalidLine(str(reason), column=self._header[column][:80], value_class=values.class_of(text))
 
     def _matricule_of(self, cells: Sequence[str]) -> str:
         return cells[self._matricule].strip() if len(cells) == self.width else ""
@@ -121,7 +130,7 @@ def _rows_of(numbers: Sequence[int], taken: Sequence[Sequence[str]], refused: Co
 
 
 def _unmark(marks: Sequence[str], findings: Findings) -> Sequence[str]:
-    told = {position for position, _reason in (*findings.repaired, *findings.emptied)}
+    told = {position for position, *_what in (*findings.repaired, *findings.emptied)}
     return [values.NULL if position in told else mark for position, mark in enumerate(marks)] if told else marks
 
 

@@ -15,11 +15,11 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from campaigns.admin.charts import french_number
 from campaigns.admin.exports import ExportForm, send_rows
 from campaigns.admin.pages import ReadOnlyAdmin, colleague, crumb, find_row, render_page, require_permission
 from campaigns.enums import Channel
 from campaigns.models import read_now
+from campaigns.rules.french import french_number
 from outreach.call_files import (
     CallResultsRefused,
     NothingToHandOver,

@@ -8,9 +8,9 @@ from campaigns.admin.charts import (
     build_funnel,
     build_line_chart,
     french_euros,
-    french_number,
     french_percent,
 )
+from campaigns.rules.french import french_number
 
 
 def test_french_figures() -> None:

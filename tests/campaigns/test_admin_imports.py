@@ -198,6 +198,19 @@ def test_rejected_lines_are_downloaded(client: Client) -> None:
     assert response.content.decode("utf-8-sig").splitlines()[1] == "3;'=cmd();vide;Le nom manque."
 
 
+def test_cells_left_empty_are_downloaded(client: Client) -> None:
+    make_commune()
+    record = upload(client, GOOD + "2345678;PETIT;Zoé;66136\n")
+    start(client, record)
+    record.emptied = {"mobile : ne reçoit pas de SMS": 1}
+    record.save()
+    record.emptied_cells.create(line=3, column="=mobile", value_class="vide", reason="mobile : ne reçoit pas de SMS")
+    address = reverse("admin:population_import_emptied", args=[record.pk])
+    assert address in client.get(reverse("admin:campaigns_populationimport_change", args=[record.pk])).content.decode()
+    rows = client.get(address).content.decode("utf-8-sig").splitlines()
+    assert rows[1:] == ["3;'=mobile;vide;mobile : ne reçoit pas de SMS"]
+
+
 def make_import() -> PopulationImport:
     return PopulationImport.objects.create(file_name="x.csv", status=ImportStatus.DONE, started_at=read_now())
 

@@ -127,9 +127,18 @@ def test_unusable_addresses_are_emptied_not_rejected(tmp_path: Path) -> None:
     done = load(tmp_path, f"{HEADER}\n{bad}")
     assert (done.created_count, done.rejected_count) == (1, 0)
     assert done.emptied == {"e-mail : adresse inutilisable": 1, "mobile : ne reçoit pas de SMS": 1}
+    assert list(done.emptied_cells.order_by("column").values_list("line", "column", "value_class", "reason")) == [
+        (2, "email", "texte de 4 caractères", "e-mail : adresse inutilisable"),
+        (2, "mobile", "nombre de 10 chiffres", "mobile : ne reçoit pas de SMS"),
+    ]
     assert done.problem == ""
     person = Allocataire.objects.get()
     assert (person.email, person.mobile) == ("", "")
+
+
+def test_a_refused_line_leaves_nothing_empty(tmp_path: Path) -> None:
+    done = load(tmp_path, f"{HEADER}\n{line(nom='', mobile='0468123456')}", accept_rejections=True)
+    assert (done.rejected_count, done.emptied, done.emptied_cells.count()) == (1, {}, 0)
 
 
 def test_number_is_read_in_the_territory_of_the_commune(tmp_path: Path) -> None:
