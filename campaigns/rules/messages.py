@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from liquid import BoundTemplate, Environment, StrictUndefined
 from liquid.exceptions import LiquidError, UndefinedError
 
 from campaigns.enums import Channel, Civility
-from campaigns.rules.gsm7 import SmsParts, simplify, sms_parts
+from campaigns.rules.gsm7 import ALPHABET, SmsParts, simplify, sms_parts
 
 __all__ = [
     "VARIABLES",
@@ -22,8 +23,10 @@ __all__ = [
     "advise_text",
     "check_text",
     "forecast_segments",
+    "mark_offending",
     "render",
     "sample_values",
+    "simplify_text",
     "sms_parts",
     "values_for",
     "variables_of",
@@ -62,6 +65,7 @@ _DATE_COLUMNS = {
 MAX_SMS_SEGMENTS = 3
 MAX_LENGTH = {Channel.SMS: 600, Channel.EMAIL: 10_000, Channel.CALL: 10_000}
 MAX_SUBJECT = 150
+LONGEST_TEXT = max(MAX_LENGTH.values())
 CAF_HOST = "www.caf.fr"
 
 
@@ -228,6 +232,34 @@ def advise_text(channel: str, body: str) -> list[str]:
         plainer = ", ".join(f"{_name(simplify(character))} pour {_name(character)}" for character in offending)
         advice.append(f"Certains caractères ramènent chaque SMS de 160 à 70 caractères. Écrivez plutôt {plainer}.")
     return advice
+
+
+_OUTPUT = re.compile(r"(\{\{.*?\}\})", re.DOTALL)
+
+
+def simplify_text(body: str) -> str:
+    """The same text within the alphabet of SMS, its variables as they were written.
+
+    Unchanged when it cannot be read, or when what is left of it would be read as another variable.
+    """
+    pieces = _OUTPUT.split(body)
+    simpler = "".join(piece if place % 2 else simplify(piece) for place, piece in enumerate(pieces))
+    try:
+        kept = _OUTPUT.findall(simpler) == pieces[1::2] and variables_of(simpler) == variables_of(body)
+    except InvalidText:
+        return body
+    return simpler if kept else body
+
+
+def mark_offending(text: str) -> list[tuple[str, str]]:
+    """The text cut where it leaves the alphabet of SMS: each piece, and what to say of it (nothing: it is within)."""
+    pieces = ((is_within, "".join(found)) for is_within, found in groupby(text, key=ALPHABET.__contains__))
+    return [(piece, "" if is_within else _say_offending(piece)) for is_within, piece in pieces]
+
+
+def _say_offending(piece: str) -> str:
+    unseen = "" if piece.isprintable() else " et ".join(dict.fromkeys(_name(c) for c in piece)) + ", "
+    return f"{unseen}rallonge le SMS"
 
 
 def _name(character: str) -> str:

@@ -14,9 +14,12 @@ from campaigns.rules.messages import (
     advise_text,
     check_text,
     forecast_segments,
+    mark_offending,
     render,
     sample_values,
+    simplify_text,
     values_for,
+    variables_of,
 )
 
 GOOD = "{{ caf }} : votre situation a-t-elle changé ? Si ce n'est pas déjà fait : https://www.caf.fr"
@@ -67,6 +70,69 @@ def test_simplified_is_always_gsm(text: str) -> None:
     once = simplify(text)
     assert sms_parts(once).encoding == "GSM-7"
     assert simplify(once) == once
+
+
+@pytest.mark.parametrize(
+    ("body", "simpler"),
+    [
+        ("L’été, « {{ prenom }} »", 'L\'été, "{{ prenom }}"'),
+        ("{{\N{NO-BREAK SPACE}prenom\N{NO-BREAK SPACE}}}…", "{{\N{NO-BREAK SPACE}prenom\N{NO-BREAK SPACE}}}..."),
+        ("déjà plain", "déjà plain"),
+        ("l’été {{ prenom", "l’été {{ prenom"),  # cannot be read
+        ("{\N{ZERO WIDTH SPACE}{ nom }}", "{\N{ZERO WIDTH SPACE}{ nom }}"),  # would become a variable
+        ("{\N{ZERO WIDTH SPACE}% if nom %}", "{\N{ZERO WIDTH SPACE}% if nom %}"),
+    ],
+)
+def test_a_text_is_simplified_around_its_variables(body: str, simpler: str) -> None:
+    assert simplify_text(body) == simpler
+
+
+TYPED = st.lists(
+    st.one_of(
+        st.sampled_from([f"{{{{ {name} }}}}" for name in VARIABLES]),
+        st.sampled_from(["{", "}", "%", "’", "«\N{NO-BREAK SPACE}", " »", "…", "\N{ZERO WIDTH SPACE}", "\uff5b", "-"]),
+        st.text(max_size=12),
+    ),
+    max_size=12,
+).map("".join)
+
+
+@given(TYPED)
+def test_simplifying_alters_no_variable_and_leaves_the_short_parts(body: str) -> None:
+    simpler = simplify_text(body)
+    assert simplify_text(simpler) == simpler
+    try:
+        written = variables_of(body)
+    except InvalidText:
+        assert simpler == body
+        return
+    assert variables_of(simpler) == written
+    if simpler == body or not written <= {*VARIABLES}:
+        return
+    sent, parts = render(simpler, sample_values()), sms_parts(render(body, sample_values()))
+    assert parts.encoding == "UCS-2"
+    assert sms_parts(sent).encoding == "GSM-7"
+    assert all(render(f"{{{{ {name} }}}}", sample_values()) in sent for name in written)
+
+
+@given(st.text(alphabet="aeéàêôçœ’«» \N{NO-BREAK SPACE}–", max_size=600))
+def test_a_french_text_never_costs_more_once_simplified(body: str) -> None:
+    assert forecast_segments(simplify_text(body), {}) <= forecast_segments(body, {})
+
+
+@given(st.text())
+def test_marks_lose_nothing_and_are_what_offends(text: str) -> None:
+    pieces = mark_offending(text)
+    assert "".join(piece for piece, _ in pieces) == text
+    assert {c for piece, effect in pieces if effect for c in piece} == {*sms_parts(text).offending}
+
+
+def test_what_cannot_be_seen_is_said_where_it_stands() -> None:
+    marked = mark_offending("l’été\N{NO-BREAK SPACE}:")
+    assert [pair for pair in marked if pair[1]] == [
+        ("’", "rallonge le SMS"),
+        ("\N{NO-BREAK SPACE}", "une espace insécable, rallonge le SMS"),
+    ]
 
 
 @given(st.text(alphabet=st.sampled_from("a€éê😀{"), max_size=700))
