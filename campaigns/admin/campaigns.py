@@ -23,6 +23,7 @@ from campaigns.admin.draw_proof import prove_draw
 from campaigns.admin.pages import GuardedAdmin, colleague, crumb, render_page, require_permission
 from campaigns.admin.stages import describe_standing
 from campaigns.admin.step_preview import ANCHORS, preview_step, say_when
+from campaigns.admin.step_texts import StepForm, preview_texts
 from campaigns.lifecycle import record_edit, start_campaign
 from campaigns.models import Campaign, Step, read_now
 from campaigns.plan_public import segment_of_plan
@@ -40,6 +41,7 @@ def _anchors() -> list[tuple[str, str]]:
 
 class StepInline(admin.StackedInline):
     model = Step
+    form = StepForm
     extra = 0
     fields = [
         ("position", "label"),
@@ -49,16 +51,9 @@ class StepInline(admin.StackedInline):
         "body",
         "preview",
     ]
-    readonly_fields = ["preview"]
     verbose_name = "étape\N{NO-BREAK SPACE}"  # Django puts a colon right after it
 
-    @admin.display(description="aperçu")
-    def preview(self, step: Step) -> SafeString | str:
-        return preview_step(step) if step.pk else "L’aperçu apparaît après l’enregistrement."
-
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> forms.Field | None:
-        if db_field.name == "body":
-            kwargs["widget"] = forms.Textarea(attrs={"rows": 5, "cols": 60})
         if db_field.name == "anchor":
             return forms.ChoiceField(label="Date de référence", choices=_anchors, required=False, help_text=ANCHOR_HELP)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -157,6 +152,7 @@ class CampaignAdmin(GuardedAdmin):
             path("<int:object_id>/simulation/", view(show_simulation), name="campaign_simulation"),
             path("<int:object_id>/audience/", view(show_audience), name="campaign_audience"),
             path("vague/<int:object_id>/tirage/", view(prove_draw), name="prove_draw"),
+            path("<int:object_id>/textes/", view(preview_texts), name="campaign_texts"),
             path("<int:object_id>/vie/", view(show_life), name="campaign_life"),
             path("<int:object_id>/action/<slug:slug>/", view(move_campaign), name="campaign_move"),
             *super().get_urls(),
@@ -209,7 +205,9 @@ class CampaignAdmin(GuardedAdmin):
             standing = describe_standing(campaign, colleague(request))
             context |= {"campaign": campaign, "standing": standing, "tab": "campaign", "title": campaign.name}
             context |= {"badge": campaign_badge(campaign.status), "subtitle": None}
-            if not self.has_change_permission(request, campaign):
+            if self.has_change_permission(request, campaign):
+                context["texts_address"] = reverse("admin:campaign_texts", args=[campaign.pk])
+            else:
                 context["previews"] = [(step, say_when(step), preview_step(step)) for step in campaign.steps.all()]
         return super().change_view(request, object_id, form_url, context | (extra_context or {}))
 

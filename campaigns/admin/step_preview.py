@@ -1,5 +1,7 @@
 """How a step's text would read, its length, and what keeps it from being sent."""
 
+from typing import Any
+
 from django.db import models
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
@@ -8,13 +10,16 @@ from campaigns.enums import Channel
 from campaigns.models import Allocataire
 from campaigns.models.plan import StepFields, example_values
 from campaigns.rules.messages import (
+    LONGEST_TEXT,
     InvalidText,
     MissingValue,
     advise_text,
     check_text,
     forecast_segments,
+    mark_offending,
     render,
     sms_parts,
+    variables_of,
 )
 
 ANCHORS = {
@@ -35,17 +40,39 @@ def say_when(step: StepFields) -> str:
 
 def preview_step(step: StepFields) -> SafeString:
     """The text with example values, its SMS segments, its problems and advice."""
-    try:
-        text, segments = render(step.body, example_values()), forecast_segments(step.body, example_values())
-    except (InvalidText, MissingValue):
-        text, segments = step.body, (0, 0)
-    context = {
-        "step": step,
-        "text": text,
-        "parts": sms_parts(text) if step.channel == Channel.SMS else None,
-        "least": segments[0],
-        "most": segments[1],
-        "problems": check_text(step.channel, step.subject, step.body),
-        "advice": advise_text(step.channel, step.body),
-    }
+    context = {"step": step, **describe_text(step.channel, step.subject, step.body)}
     return render_to_string("campaigns/step_preview.html", context)
+
+
+def describe_text(channel: str, subject: str, body: str) -> dict[str, Any]:
+    """What ``campaigns/step_preview.html`` shows of a text, kept or being typed. ``channel``: empty until chosen."""
+    if len(body) > LONGEST_TEXT:
+        return {"problems": [f"Le texte fait {len(body)} caractères ; {LONGEST_TEXT} au plus : il n’est plus lu."]}
+    problems = check_text(channel, subject, body) if channel else ["Choisissez un canal."]
+    values = example_values()
+    try:
+        text = render(body, values)
+    except (InvalidText, MissingValue):
+        return {"pieces": [(body, "")], "problems": problems}
+    advice = advise_text(channel, body)
+    if channel != Channel.SMS:
+        return {"pieces": [(text, "")], "problems": problems, "advice": advice}
+    least, most = forecast_segments(body, values)
+    return {
+        "pieces": mark_offending(text),
+        "parts": sms_parts(text),
+        "least": least,
+        "most": most,
+        "problems": problems,
+        "advice": advice + _blame_values(body, values),
+    }
+
+
+def _blame_values(body: str, values: dict[str, str]) -> list[str]:
+    """The variables that make an SMS longer for everybody: no text can do better."""
+    found = {name: sms_parts(values[name]).offending for name in sorted(variables_of(body))}
+    return [
+        f"« {{{{ {name} }}}} » contient « {' '.join(characters)} », qui rallonge ce SMS quel que soit le texte."
+        for name, characters in found.items()
+        if characters
+    ]
