@@ -18,7 +18,7 @@ from django.db import connection
 
 from campaigns import candidates_sql as sql
 from campaigns.enums import CONTROL_ARM, Exclusion, FactState
-from campaigns.models import BadDestination, Campaign, Opposition
+from campaigns.models import Campaign
 from campaigns.models.planner import give_room
 from campaigns.rules.contactability import arm_channels
 from campaigns.rules.draw import SEPARATOR
@@ -121,13 +121,6 @@ def _count_overridden(campaign: Campaign, values: dict[str, Any]) -> int:
         return int(cursor.fetchone()[0])
 
 
-def _refusals() -> str:
-    """Addresses are hashed only where some refusal is known by its address alone: it costs a second at 100,000."""
-    if Opposition.objects.active().filter(allocataire=None).exists():
-        return f"{sql.REFUSALS_OF_PERSONS} UNION ALL {sql.REFUSALS_OF_ADDRESSES}"
-    return sql.REFUSALS_OF_PERSONS
-
-
 def _select_ids(criteria: Any, night_on: date) -> tuple[str, Sequence[Any]]:
     try:
         return matching_ids(criteria, today=night_on).query.sql_with_params()
@@ -156,14 +149,17 @@ def _values(campaign: Campaign, night_on: date, now: datetime, steps: Iterable[t
 
 
 def _select_sql(campaign: Campaign, values: dict[str, Any], *, whose: str) -> str:
-    has_bad = BadDestination.objects.to_correct().exists()
+    with connection.cursor() as cursor:
+        cursor.execute(sql.ASK_ADDRESSES)
+        has_bad, has_refused = cursor.fetchone()
+    refusals = [sql.REFUSALS_OF_PERSONS, *([sql.REFUSALS_OF_ADDRESSES] if has_refused else [])]
     people = _people_left_out(campaign)
     reasons = [f"WHEN {condition} THEN '{reason}'" for reason, condition in _reasons_by_arm(values).items()]
     return sql.SELECT_CANDIDATES.format(
         matching="{matching}",
         whose=whose,
         bad_ways=sql.BAD_WAYS if has_bad else "",
-        refusals=_refusals(),
+        refusals=" UNION ALL ".join(refusals),
         ways=", ".join(_way(channel, has_bad=has_bad) for channel in values["channels"]),
         reasons=" ".join([*reasons, *(f"WHEN {r.name}.allocataire_id IS NOT NULL THEN '{r}'" for r in people)]),
         joins=" ".join(f"LEFT JOIN ({ids}) {r.name} ON {r.name}.allocataire_id = seen.id" for r, ids in people.items()),

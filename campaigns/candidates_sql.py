@@ -73,6 +73,13 @@ GOOD_WAYS = {
     "SMS": "AND 'SMS' || a.mobile NOT IN (SELECT way FROM bad)",
 }
 
+# Whether any address is known to reach nobody, and whether any refusal is known by its address alone: where there is
+# none, nothing is hashed for it, which costs a second at 100,000.
+ASK_ADDRESSES = """
+SELECT EXISTS (SELECT FROM campaigns_baddestination WHERE corrected_at IS NULL),
+       EXISTS (SELECT FROM campaigns_opposition WHERE lifted_at IS NULL AND allocataire_id IS NULL)
+"""
+
 # A channel that the person refuses stops being usable.
 REFUSALS_OF_PERSONS = """
 SELECT p.allocataire_id AS person, refused.channel
