@@ -18,7 +18,7 @@ from campaigns.admin.campaign_limits import say_rules
 from campaigns.admin.campaign_moves import move_campaign
 from campaigns.admin.campaign_pages import show_audience, show_life, show_simulation
 from campaigns.admin.campaign_public import say_public
-from campaigns.admin.charts import french_number, french_percent
+from campaigns.admin.charts import french_percent
 from campaigns.admin.draw_proof import prove_draw
 from campaigns.admin.pages import GuardedAdmin, colleague, crumb, render_page, require_permission
 from campaigns.admin.stages import describe_standing
@@ -27,6 +27,7 @@ from campaigns.admin.step_texts import StepForm, preview_texts
 from campaigns.lifecycle import record_edit, start_campaign
 from campaigns.models import Campaign, Step, read_now
 from campaigns.plan_public import segment_of_plan
+from campaigns.rules.french import french_number
 
 ANCHOR_HELP = (
     "Lancement de la vague, date connue de la personne, ou réponse de la personne. Après une réponse : un SMS, envoyé "
