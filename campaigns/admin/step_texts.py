@@ -22,7 +22,7 @@ from campaigns.models import Campaign, Step
 from campaigns.rules.messages import LONGEST_TEXT, simplify_text
 
 SIMPLIFY, RESTORE = "simplify", "restore"
-MOST_AT_ONCE = 20  # texts of one answer: the others follow with the next one
+MOST_AT_ONCE = 5  # texts of one answer: the others follow with the next one
 
 
 @dataclass(frozen=True)

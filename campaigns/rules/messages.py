@@ -66,6 +66,7 @@ MAX_SMS_SEGMENTS = 3
 MAX_LENGTH = {Channel.SMS: 600, Channel.EMAIL: 10_000, Channel.CALL: 10_000}
 MAX_SUBJECT = 150
 LONGEST_TEXT = max(MAX_LENGTH.values())
+MAX_VARIABLES = 100  # reading a text of braces never closed takes the square of their number
 CAF_HOST = "www.caf.fr"
 
 
@@ -99,6 +100,8 @@ _ENVIRONMENT = _environment()
 
 @lru_cache(maxsize=256)
 def _template(text: str) -> BoundTemplate:
+    if text.count("{{") > MAX_VARIABLES:
+        raise InvalidText(f"Texte refusé : {MAX_VARIABLES} variables au plus.")
     try:
         return _ENVIRONMENT.from_string(text)
     except LiquidError as error:
@@ -242,10 +245,11 @@ def simplify_text(body: str) -> str:
 
     Unchanged when it cannot be read, or when what is left of it would be read as another variable.
     """
-    pieces = _OUTPUT.split(body)
-    simpler = "".join(piece if place % 2 else simplify(piece) for place, piece in enumerate(pieces))
     try:
-        kept = _OUTPUT.findall(simpler) == pieces[1::2] and variables_of(simpler) == variables_of(body)
+        written = variables_of(body)
+        pieces = _OUTPUT.split(body)
+        simpler = "".join(piece if place % 2 else simplify(piece) for place, piece in enumerate(pieces))
+        kept = _OUTPUT.findall(simpler) == pieces[1::2] and variables_of(simpler) == written
     except InvalidText:
         return body
     return simpler if kept else body

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from campaigns.rules.gsm7 import BASIC, EXTENSION, simplify, sms_parts
 from campaigns.rules.messages import (
+    MAX_VARIABLES,
     VARIABLES,
     InvalidText,
     MissingValue,
@@ -80,6 +81,7 @@ def test_simplified_is_always_gsm(text: str) -> None:
         ("déjà plain", "déjà plain"),
         ("l’été {{ prenom", "l’été {{ prenom"),  # cannot be read
         ("{\N{ZERO WIDTH SPACE}{ nom }}", "{\N{ZERO WIDTH SPACE}{ nom }}"),  # would become a variable
+        ("{{ nom }} {\N{ZERO WIDTH SPACE}{ nom }}", "{{ nom }} {\N{ZERO WIDTH SPACE}{ nom }}"),  # or another one
         ("{\N{ZERO WIDTH SPACE}% if nom %}", "{\N{ZERO WIDTH SPACE}% if nom %}"),
     ],
 )
@@ -191,6 +193,13 @@ def test_other_names_and_attributes_are_refused(text: str) -> None:
 def test_output_is_bounded() -> None:
     with pytest.raises(InvalidText):
         render("{{ prenom }}" * 3, {"prenom": "x" * 9000})
+
+
+def test_variables_are_bounded() -> None:
+    assert render("{{ prenom }}" * MAX_VARIABLES, {"prenom": "x"}) == "x" * MAX_VARIABLES
+    for text in ("{{ prenom }}" * (MAX_VARIABLES + 1), "{{" * 5_000):
+        assert check_text("EMAIL", "Objet", text) == [f"Texte refusé : {MAX_VARIABLES} variables au plus."]
+        assert simplify_text(text) == text
 
 
 def test_good_text_passes() -> None:
