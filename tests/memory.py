@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 _MIB = 1024  # the system counts by KiB
-_PAUSE = 0.05
+_PAUSE = 0.25  # asking what a process shares holds it up for some milliseconds
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Memory:
 
 @contextmanager
 def watched_memory() -> Iterator[Memory]:
-    """Around the work. Its children are looked at many times a second, itself is asked for its peak."""
+    """Around the work. Its children are looked at four times a second, itself is asked for its peak."""
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
     memory, is_over, of_children = Memory(_status("VmRSS")), Event(), [0.0]
@@ -43,7 +43,13 @@ def _watch_children(is_over: Event, seen: list[float]) -> None:
 
 def children() -> list[str]:
     """The processes that this one started and that are still there."""
-    return [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    return [pid for task in Path("/proc/self/task").iterdir() for pid in _children_of(task)]
+
+
+def _children_of(task: Path) -> list[str]:
+    with suppress(FileNotFoundError):  # the thread has just ended
+        return (task / "children").read_text().split()
+    return []
 
 
 def _private(pid: str) -> float:
