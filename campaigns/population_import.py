@@ -206,7 +206,7 @@ def _tell(
     reading: _Reading,
     rejected: list[RejectedLine],
     emptied: list[EmptiedCell],
-) -> Iterator[str]:
+) -> Iterator[bytes]:
     """The rows of each block; what they are read to hold goes to the record, what is told of lines to the lists."""
     for block in blocks:
         rejected += [_told(RejectedLine, record, line, refusal) for line, refusal, _matricule in block.refused]

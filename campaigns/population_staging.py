@@ -76,12 +76,12 @@ def staging_table(fields: Sequence[str]) -> Iterator[None]:
             execute(drop)
 
 
-def copy_rows(fields: Sequence[str], texts: Iterable[str]) -> None:
+def copy_rows(fields: Sequence[str], texts: Iterable[bytes]) -> None:
     """COPY lines in PostgreSQL's text format, their number and their mark first; see ``copy_texts``."""
     copy_texts(STAGING, ["line", "mark", *fields], texts)
 
 
-def copy_texts(table: sql.Identifier, columns: Sequence[str], texts: Iterable[str]) -> None:
+def copy_texts(table: sql.Identifier, columns: Sequence[str], texts: Iterable[bytes] | Iterable[str]) -> None:
     """Each text, some lines, leaves while the next is prepared: the connection serves nothing else meanwhile."""
     query = sql.SQL("COPY {table} ({columns}) FROM STDIN WITH (NULL {null})").format(
         table=table, columns=_columns(columns), null=sql.Literal(NULL)

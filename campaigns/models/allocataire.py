@@ -16,7 +16,8 @@ from campaigns.models.territory import Commune
 class Allocataire(models.Model):
     """A person with a Caf file. Written by the population import only (set-based), never holds a NIR."""
 
-    matricule = models.CharField("matricule", max_length=15)
+    # "C": codes and addresses are compared by their bytes; no language sorts them, and its rules cost time in an index.
+    matricule = models.CharField("matricule", max_length=15, db_collation="C")
     civility = models.CharField("civilité", max_length=3, choices=Civility, blank=True)
     last_name = models.CharField("nom", max_length=100)
     first_name = models.CharField("prénom", max_length=100, blank=True)
@@ -38,9 +39,9 @@ class Allocataire(models.Model):
     housing = models.CharField("logement", max_length=12, choices=Housing, blank=True)
     mail_returned_on = models.DateField("courrier revenu le", null=True)
 
-    email = models.CharField("e-mail", max_length=254, blank=True)
+    email = models.CharField("e-mail", max_length=254, blank=True, db_collation="C")
     email_allowed = models.BooleanField("e-mail autorisé", default=False)
-    mobile = models.CharField("mobile", max_length=16, blank=True)  # E.164
+    mobile = models.CharField("mobile", max_length=16, blank=True, db_collation="C")  # E.164
     sms_allowed = models.BooleanField("SMS autorisé", default=False)
     landline = models.CharField("fixe", max_length=16, blank=True)  # E.164
     call_allowed = models.BooleanField("appel autorisé", default=False)

@@ -32,10 +32,10 @@ class Block:
 
 @dataclass(frozen=True)
 class ParsedBlock:
-    """``rows``: lines of PostgreSQL's text format, the number of the line and its mark first."""
+    """``rows``: lines of PostgreSQL's text format, in UTF-8, the number of the line and its mark first."""
 
     read: int  # lines, refused ones included
-    rows: str
+    rows: bytes
     refused: list[tuple[int, InvalidLine, str]]  # number, reason, what stands in the column of the matricule
     repaired: Counter[str]
     emptied: list[tuple[int, InvalidLine]]  # of lines that are taken
@@ -119,14 +119,14 @@ class BlockParser:
         return cells[self._matricule].strip() if len(cells) == self.width else ""
 
 
-def _rows_of(numbers: Sequence[int], taken: Sequence[Sequence[str]], refused: Collection[int]) -> str:
+def _rows_of(numbers: Sequence[int], taken: Sequence[Sequence[str]], refused: Collection[int]) -> bytes:
     rows = list(map("\t".join, zip(map(str, numbers), *taken, strict=True)))
     if refused:
         rows = [row for position, row in enumerate(rows) if position not in refused]
     if not rows:
-        return ""
+        return b""
     text = "\n".join(rows) + "\n"
-    return text.replace("\\", "\\\\") if "\\" in text else text
+    return (text.replace("\\", "\\\\") if "\\" in text else text).encode()
 
 
 def _unmark(marks: Sequence[str], findings: Findings) -> Sequence[str]:

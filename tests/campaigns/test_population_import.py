@@ -314,9 +314,9 @@ def test_failure_of_the_database_is_told_without_values(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("rows", "told"), [("?\n", ImportRefused), (None, Died)])
+@pytest.mark.parametrize(("rows", "told"), [(b"?\n", ImportRefused), (None, Died)])
 def test_lines_lost_on_their_way_change_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: str | None, told: type[Exception]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: bytes | None, told: type[Exception]
 ) -> None:
     """PostgreSQL refuses what another thread sends it, or reading dies while some lines are on their way."""
     make_commune()
