@@ -164,7 +164,7 @@ def test_the_entry_script_installs_no_less_than_what_is_there(
 
 @pytest.mark.parametrize("arguments", [[], ["speed"], ["all", "--size"]])
 def test_a_measure_that_does_not_exist_is_refused(arguments: list[str]) -> None:
-    with pytest.raises(LocalFailure, match="import_population, segments"):
+    with pytest.raises(LocalFailure, match="import_population, months, segments"):
         bench(arguments)
 
 
