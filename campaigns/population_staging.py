@@ -184,6 +184,7 @@ def strangers(fields: Sequence[str]) -> sql.Composable:
 
 
 def count_strangers(fields: Sequence[str]) -> int:
+    """How many ``strangers`` there are."""
     counted = sql.SQL("SELECT count(*) FROM ({strangers}) found").format(strangers=strangers(fields))
     return int(fetch(counted)[0][0])
 
